@@ -1,0 +1,7 @@
+//! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
+
+pub mod config;
+pub mod error;
+pub mod table;
+
+pub use error::{Error, Result};

@@ -1,0 +1,113 @@
+//! Rows of a source as typed columns: what a scan hands to the engine.
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// Code of a NULL in a [`Categories`] column.
+pub const NULL_CODE: u32 = u32::MAX;
+/// A NULL in a column of times.
+pub const NULL_TIME: i64 = i64::MIN;
+
+/// One distinct value of a key or category column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+/// Numbers in row order; NULL is NaN. NaN and infinities of the source are counted, not kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Numbers {
+    pub values: Vec<f32>,
+    /// How many source values were NaN or infinite.
+    pub not_finite: usize,
+    /// The first such row (zero-based) and its text, for the message.
+    pub first_not_finite: Option<(usize, String)>,
+}
+
+/// Dictionary-encoded values in row order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Categories {
+    pub codes: Vec<u32>,
+    pub values: Vec<Value>,
+}
+
+impl Categories {
+    /// Encodes `values` in order of first appearance; `Value::Null` becomes [`NULL_CODE`].
+    pub fn encode(values: impl IntoIterator<Item = Value>) -> Self {
+        let mut index: HashMap<Value, u32> = HashMap::new();
+        let mut column = Categories::default();
+        for value in values {
+            let code = match value {
+                Value::Null => NULL_CODE,
+                value => *index.entry(value).or_insert_with_key(|value| {
+                    column.values.push(value.clone());
+                    (column.values.len() - 1) as u32
+                }),
+            };
+            column.codes.push(code);
+        }
+        column
+    }
+
+    /// The value of one row.
+    pub fn value(&self, row: usize) -> Value {
+        match self.codes[row] {
+            NULL_CODE => Value::Null,
+            code => self.values[code as usize].clone(),
+        }
+    }
+}
+
+/// One column of a source, in row order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Microseconds since 2000-01-01 00:00, PostgreSQL's epoch: local time for date and timestamp, UTC for timestamptz.
+    Times(Vec<i64>),
+    Numbers(Numbers),
+    Categories(Categories),
+}
+
+impl Column {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Column::Times(times) => times.len(),
+            Column::Numbers(numbers) => numbers.values.len(),
+            Column::Categories(categories) => categories.codes.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The rows of a source, column by column, all of one length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    pub rows: usize,
+    pub columns: Vec<(String, Column)>,
+}
+
+impl Table {
+    /// The column of that name; the shell names only columns that it asked for.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
+    }
+}
