@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, Result};
+
 /// Nonlinearity between dense layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,4 +78,223 @@ pub enum ScalingMethod {
     /// Divided by the mean absolute value.
     Mean,
     None,
+}
+
+/// How a text or enum column enters the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// A learnt vector for each value, and one for values never seen (Guo & Berkhahn 2016).
+    Embedding,
+    /// One input for each value; a value never seen has none set.
+    OneHot,
+}
+
+/// What one training sample of a time-series model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// One series at one origin: the window before it in, all steps of the horizon out.
+    Window,
+    /// One step of the horizon: what is known of that step and of the past in, its value out.
+    Step,
+}
+
+/// How several rows of a series in one step become one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aggregate {
+    Sum,
+    Mean,
+    Max,
+    Last,
+}
+
+/// What stands in a step that has no value between a series' first and last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    Zero,
+    Previous,
+    Interpolate,
+    /// Nothing: the step is neither learnt from nor scored.
+    Mask,
+}
+
+/// What happens to values far outside a series' usual range (three interquartile ranges beyond the quartiles).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outliers {
+    Keep,
+    /// Moved to the edge of the usual range.
+    Clip,
+    Mask,
+}
+
+/// Where a series ends, and so where its forecast begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeriesEnd {
+    /// At its own last value.
+    Own,
+    /// At the last value of any series: steps without a row until then are missing ones.
+    Common,
+}
+
+/// The network as asked for; `None` is chosen from the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkOptions {
+    pub hidden: Option<Vec<usize>>,
+    pub activation: Activation,
+    pub dropout: f32,
+    pub layer_norm: bool,
+    /// A hidden layer as wide as its input adds it.
+    pub residual: Option<bool>,
+    /// A linear path from the inputs to the outputs beside the hidden layers.
+    pub skip: Option<bool>,
+    pub epochs: Option<usize>,
+    pub batch_size: Option<usize>,
+    pub learning_rate: Option<f32>,
+    pub schedule: Option<Schedule>,
+    pub weight_decay: f32,
+    /// Largest Euclidean norm of a step's gradient.
+    pub clip: Option<f32>,
+    pub loss: Option<Loss>,
+    pub optimizer: Option<Optimizer>,
+    /// Epochs without a better validation loss before training stops; `None` runs all epochs.
+    pub patience: Option<usize>,
+    /// Steps of history that a window holds.
+    pub input_size: Option<usize>,
+    /// Networks whose forecasts are averaged.
+    pub members: Option<usize>,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        NetworkOptions {
+            hidden: None,
+            activation: Activation::Relu,
+            dropout: 0.0,
+            layer_norm: false,
+            residual: None,
+            skip: None,
+            epochs: None,
+            batch_size: None,
+            learning_rate: None,
+            schedule: None,
+            weight_decay: 0.0,
+            clip: None,
+            loss: None,
+            optimizer: None,
+            patience: None,
+            input_size: None,
+            members: None,
+        }
+    }
+}
+
+/// `options jsonb`, checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    pub seed: u64,
+    pub scaling: Option<ScalingMethod>,
+    pub encoding: Encoding,
+    pub layout: Option<Layout>,
+    pub aggregate: Aggregate,
+    /// `None`: zero for sums, masked otherwise.
+    pub missing: Option<Missing>,
+    pub outliers: Outliers,
+    pub series_end: SeriesEnd,
+    /// A boolean column: steps in which it is true say nothing about demand.
+    pub stockout_column: Option<String>,
+    pub lower_bound: Option<f32>,
+    pub upper_bound: Option<f32>,
+    /// Newest share of the rows that a regression model is scored on.
+    pub test_share: f32,
+    /// Whether the published weights learn from the held-out part too, after it was scored.
+    pub refit: bool,
+    pub network: NetworkOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            seed: 0,
+            scaling: None,
+            encoding: Encoding::Embedding,
+            layout: None,
+            aggregate: Aggregate::Sum,
+            missing: None,
+            outliers: Outliers::Keep,
+            series_end: SeriesEnd::Own,
+            stockout_column: None,
+            lower_bound: None,
+            upper_bound: None,
+            test_share: 0.2,
+            refit: true,
+            network: NetworkOptions::default(),
+        }
+    }
+}
+
+impl Options {
+    /// What a step without a value becomes.
+    pub fn missing(&self) -> Missing {
+        self.missing.unwrap_or(match self.aggregate {
+            Aggregate::Sum => Missing::Zero,
+            _ => Missing::Mask,
+        })
+    }
+}
+
+/// Which column plays which part.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Roles {
+    pub target: String,
+    pub time: Option<String>,
+    pub series: Vec<String>,
+    /// One value a series.
+    pub statics: Vec<String>,
+    /// Known up to the origin.
+    pub past: Vec<String>,
+    /// Known ahead.
+    pub future: Vec<String>,
+    /// Inputs of a regression model.
+    pub features: Vec<String>,
+}
+
+impl Roles {
+    /// Whether one row is one sample, with no horizon.
+    pub fn is_regression(&self) -> bool {
+        self.time.is_none() || !self.features.is_empty()
+    }
+
+    /// Checks that no column plays two parts.
+    ///
+    /// # Errors
+    /// [`Error::ColumnUsedTwice`].
+    pub fn check(&self) -> Result<()> {
+        let time: Vec<String> = self.time.iter().cloned().collect();
+        let target = vec![self.target.clone()];
+        let parts = [
+            ("target", &target),
+            ("time_column", &time),
+            ("series_columns", &self.series),
+            ("static_covariates", &self.statics),
+            ("past_covariates", &self.past),
+            ("future_covariates", &self.future),
+            ("features", &self.features),
+        ];
+        let named: Vec<(&'static str, &String)> =
+            parts.into_iter().flat_map(|(part, columns)| columns.iter().map(move |column| (part, column))).collect();
+        for (position, (second, column)) in named.iter().enumerate() {
+            let before = named[..position].iter().find(|(_, earlier)| earlier == column);
+            if let Some((first, _)) = before
+                && (*first, *second) != ("time_column", "features")
+            {
+                return Err(Error::ColumnUsedTwice { column: (*column).clone(), first, second });
+            }
+        }
+        Ok(())
+    }
 }

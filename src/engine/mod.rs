@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod error;
+pub mod options;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -1,0 +1,284 @@
+//! Reading `options jsonb`: every key is known, typed and in range, or the error names it.
+
+use serde_json::{Map, Value as Json};
+
+use super::config::{
+    Activation, Aggregate, Encoding, Layout, Loss, Missing, NetworkOptions, Optimizer, Options, Outliers,
+    ScalingMethod, Schedule, SeriesEnd,
+};
+use super::error::{Error, Result};
+
+/// Quantile levels of the default loss: deciles and the ends of a 95 % interval.
+pub const LEVELS: [f32; 11] = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
+
+impl Options {
+    /// Parses the user's options; `None` and `{}` are all defaults.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOption`] with the nearest key, [`Error::InvalidOption`] with the allowed range.
+    pub fn parse(json: Option<&Json>) -> Result<Options> {
+        let Some(json) = json else { return Ok(Options::default()) };
+        let mut reader = Reader::new("", json)?;
+        let defaults = Options::default();
+        let options = Options {
+            seed: reader.integer("seed", 0, i64::MAX as u64)?.unwrap_or(defaults.seed),
+            scaling: reader.choice("scaling", &SCALINGS)?,
+            encoding: reader.choice("encoding", &ENCODINGS)?.unwrap_or(defaults.encoding),
+            layout: reader.choice("layout", &LAYOUTS)?,
+            aggregate: reader.choice("aggregate", &AGGREGATES)?.unwrap_or(defaults.aggregate),
+            missing: reader.choice("missing", &MISSINGS)?,
+            outliers: reader.choice("outliers", &OUTLIERS)?.unwrap_or(defaults.outliers),
+            series_end: reader.choice("series_end", &SERIES_ENDS)?.unwrap_or(defaults.series_end),
+            stockout_column: reader.text("stockout_column")?,
+            lower_bound: reader.number("lower_bound", f64::from(f32::MIN), f64::from(f32::MAX))?.map(|x| x as f32),
+            upper_bound: reader.number("upper_bound", f64::from(f32::MIN), f64::from(f32::MAX))?.map(|x| x as f32),
+            test_share: reader.number("test_share", 0.01, 0.5)?.map_or(defaults.test_share, |x| x as f32),
+            refit: reader.boolean("refit")?.unwrap_or(defaults.refit),
+            network: match reader.take("network") {
+                Some(json) => network(&json)?,
+                None => NetworkOptions::default(),
+            },
+        };
+        reader.finish()?;
+        if let (Some(lower), Some(upper)) = (options.lower_bound, options.upper_bound)
+            && lower >= upper
+        {
+            return Err(invalid("upper_bound", &Json::from(upper), format!("above lower_bound, {lower}")));
+        }
+        Ok(options)
+    }
+}
+
+fn network(json: &Json) -> Result<NetworkOptions> {
+    let mut reader = Reader::new("network.", json)?;
+    let defaults = NetworkOptions::default();
+    let loss = reader.choice("loss", &LOSSES)?;
+    let delta = reader.number("huber_delta", 1e-3, 1e3)?.map(|x| x as f32);
+    let levels = reader.levels("quantiles")?;
+    let optimizer = match reader.choice("optimizer", &OPTIMIZERS)? {
+        Some(optimizer) => Some(optimizer),
+        None => reader.choice("optimiser", &OPTIMIZERS)?,
+    };
+    let momentum = reader.number("momentum", 0.0, 0.999)?;
+    let options = NetworkOptions {
+        hidden: reader.hidden("hidden")?,
+        activation: reader.choice("activation", &ACTIVATIONS)?.unwrap_or(defaults.activation),
+        dropout: reader.number("dropout", 0.0, 0.9)?.map_or(defaults.dropout, |x| x as f32),
+        layer_norm: reader.boolean("layer_norm")?.unwrap_or(defaults.layer_norm),
+        residual: reader.boolean("residual")?,
+        skip: reader.boolean("skip")?,
+        epochs: reader.integer("epochs", 1, 100_000)?.map(|x| x as usize),
+        batch_size: reader.integer("batch_size", 1, 65_536)?.map(|x| x as usize),
+        learning_rate: reader.number("learning_rate", 1e-7, 10.0)?.map(|x| x as f32),
+        schedule: reader.choice("schedule", &SCHEDULES)?,
+        weight_decay: reader.number("weight_decay", 0.0, 1.0)?.map_or(defaults.weight_decay, |x| x as f32),
+        clip: reader.number("clip", 1e-6, 1e6)?.map(|x| x as f32),
+        loss: match loss {
+            Some(Loss::Huber { .. }) => Some(Loss::Huber { delta: delta.unwrap_or(1.0) }),
+            None if levels.is_some() => Some(Loss::Pinball { levels: levels.unwrap_or_default() }),
+            Some(Loss::Pinball { .. }) => Some(Loss::Pinball { levels: levels.unwrap_or_else(|| LEVELS.to_vec()) }),
+            other => other,
+        },
+        optimizer: match optimizer {
+            Some(Optimizer::Sgd { .. }) => Some(Optimizer::Sgd { momentum: momentum.unwrap_or(0.9) as f32 }),
+            other => other,
+        },
+        patience: reader.integer("patience", 1, 100_000)?.map(|x| x as usize),
+        input_size: reader.integer("input_size", 1, 4096)?.map(|x| x as usize),
+        members: reader.integer("members", 1, 32)?.map(|x| x as usize),
+    };
+    reader.finish()?;
+    Ok(options)
+}
+
+type Choices<T, const N: usize> = [(&'static str, T); N];
+
+const SCALINGS: Choices<ScalingMethod, 5> = [
+    ("minmax", ScalingMethod::MinMax),
+    ("standard", ScalingMethod::Standard),
+    ("robust", ScalingMethod::Robust),
+    ("mean", ScalingMethod::Mean),
+    ("none", ScalingMethod::None),
+];
+const ENCODINGS: Choices<Encoding, 2> = [("embedding", Encoding::Embedding), ("one_hot", Encoding::OneHot)];
+const LAYOUTS: Choices<Layout, 2> = [("window", Layout::Window), ("step", Layout::Step)];
+const AGGREGATES: Choices<Aggregate, 4> =
+    [("sum", Aggregate::Sum), ("mean", Aggregate::Mean), ("max", Aggregate::Max), ("last", Aggregate::Last)];
+const MISSINGS: Choices<Missing, 4> = [
+    ("zero", Missing::Zero),
+    ("previous", Missing::Previous),
+    ("interpolate", Missing::Interpolate),
+    ("mask", Missing::Mask),
+];
+const OUTLIERS: Choices<Outliers, 3> = [("keep", Outliers::Keep), ("clip", Outliers::Clip), ("mask", Outliers::Mask)];
+const SERIES_ENDS: Choices<SeriesEnd, 2> = [("own", SeriesEnd::Own), ("common", SeriesEnd::Common)];
+const ACTIVATIONS: Choices<Activation, 5> = [
+    ("relu", Activation::Relu),
+    ("sigmoid", Activation::Sigmoid),
+    ("tanh", Activation::Tanh),
+    ("gelu", Activation::Gelu),
+    ("silu", Activation::Silu),
+];
+const LOSSES: Choices<Loss, 4> = [
+    ("mse", Loss::Mse),
+    ("mae", Loss::Mae),
+    ("huber", Loss::Huber { delta: 1.0 }),
+    ("pinball", Loss::Pinball { levels: Vec::new() }),
+];
+const OPTIMIZERS: Choices<Optimizer, 3> =
+    [("adam", Optimizer::Adam), ("adamw", Optimizer::AdamW), ("sgd", Optimizer::Sgd { momentum: 0.9 })];
+const SCHEDULES: Choices<Schedule, 3> =
+    [("constant", Schedule::Constant), ("cosine", Schedule::Cosine), ("linear", Schedule::Linear)];
+
+fn invalid(key: &str, value: &Json, allowed: impl Into<String>) -> Error {
+    let mut value = value.to_string();
+    if value.chars().count() > 60 {
+        value = value.chars().take(57).chain("...".chars()).collect();
+    }
+    Error::InvalidOption { key: key.into(), value, allowed: allowed.into() }
+}
+
+/// One object of options; keys are taken out as they are read, what is left is unknown.
+struct Reader {
+    prefix: &'static str,
+    left: Map<String, Json>,
+    known: Vec<&'static str>,
+}
+
+impl Reader {
+    fn new(prefix: &'static str, json: &Json) -> Result<Self> {
+        match json {
+            Json::Object(map) => Ok(Reader { prefix, left: map.clone(), known: Vec::new() }),
+            other => Err(invalid(if prefix.is_empty() { "options" } else { "network" }, other, "an object")),
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Json> {
+        self.known.push(key);
+        self.left.remove(key).filter(|value| !value.is_null())
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn integer(&mut self, key: &'static str, least: u64, most: u64) -> Result<Option<u64>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        let whole = json.as_u64().or_else(|| json.as_f64().filter(|x| x.fract() == 0.0 && *x >= 0.0).map(|x| x as u64));
+        match whole {
+            Some(value) if (least..=most).contains(&value) => Ok(Some(value)),
+            _ => Err(invalid(&self.key(key), &json, format!("a whole number from {least} to {most}"))),
+        }
+    }
+
+    fn number(&mut self, key: &'static str, least: f64, most: f64) -> Result<Option<f64>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        match json.as_f64() {
+            Some(value) if (least..=most).contains(&value) => Ok(Some(value)),
+            _ => Err(invalid(&self.key(key), &json, format!("a number from {least} to {most}"))),
+        }
+    }
+
+    fn boolean(&mut self, key: &'static str) -> Result<Option<bool>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        json.as_bool().map(Some).ok_or_else(|| invalid(&self.key(key), &json, "true or false"))
+    }
+
+    fn text(&mut self, key: &'static str) -> Result<Option<String>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        json.as_str().map(|text| Some(text.into())).ok_or_else(|| invalid(&self.key(key), &json, "a text"))
+    }
+
+    fn choice<T: Clone, const N: usize>(&mut self, key: &'static str, choices: &Choices<T, N>) -> Result<Option<T>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        let found = json.as_str().and_then(|name| choices.iter().find(|(known, _)| *known == name));
+        found.map(|(_, value)| Some(value.clone())).ok_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            invalid(&self.key(key), &json, format!("one of {}", names.join(", ")))
+        })
+    }
+
+    fn hidden(&mut self, key: &'static str) -> Result<Option<Vec<usize>>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        let sizes = json.as_array().filter(|sizes| sizes.len() <= 16).and_then(|sizes| {
+            sizes
+                .iter()
+                .map(|size| size.as_u64().filter(|size| (1..=4096).contains(size)).map(|size| size as usize))
+                .collect::<Option<Vec<usize>>>()
+        });
+        sizes.map(Some).ok_or_else(|| {
+            invalid(
+                &self.key(key),
+                &json,
+                "a list of at most 16 layer sizes, each from 1 to 4096, [] for a linear model",
+            )
+        })
+    }
+
+    fn levels(&mut self, key: &'static str) -> Result<Option<Vec<f32>>> {
+        let Some(json) = self.take(key) else { return Ok(None) };
+        let levels = json
+            .as_array()
+            .filter(|levels| (1..=99).contains(&levels.len()))
+            .and_then(|levels| {
+                levels.iter().map(|level| level.as_f64().map(|x| x as f32)).collect::<Option<Vec<f32>>>()
+            })
+            .filter(|levels| levels.iter().all(|level| *level > 0.0 && *level < 1.0))
+            .filter(|levels| levels.windows(2).all(|pair| pair[0] < pair[1]) && levels.contains(&0.5));
+        levels.map(Some).ok_or_else(|| {
+            invalid(&self.key(key), &json, "an ascending list of levels between 0 and 1 with 0.5 among them")
+        })
+    }
+
+    fn finish(self) -> Result<()> {
+        let Some(key) = self.left.keys().next() else { return Ok(()) };
+        let nearest = self
+            .known
+            .iter()
+            .map(|known| (strsim::damerau_levenshtein(known, key), *known))
+            .min()
+            .filter(|(distance, known)| *distance <= known.len().max(key.len()) / 2)
+            .map(|(_, known)| self.key(known));
+        Err(Error::UnknownOption { key: self.key(key), nearest, allowed: self.known.join(", ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_options_are_the_defaults() {
+        assert_eq!(Options::parse(None), Ok(Options::default()));
+        assert_eq!(Options::parse(Some(&json!({}))), Ok(Options::default()));
+    }
+
+    #[test]
+    fn reads_a_network() {
+        let options = Options::parse(Some(&json!({"seed": 7, "scaling": "minmax", "network": {
+            "hidden": [10], "loss": "mse", "optimizer": "adam", "epochs": 100, "batch_size": 32}})));
+        let options = options.expect("all keys are known");
+        assert_eq!(options.seed, 7);
+        assert_eq!(options.scaling, Some(ScalingMethod::MinMax));
+        assert_eq!(options.network.hidden, Some(vec![10]));
+        assert_eq!(options.network.loss, Some(Loss::Mse));
+        assert_eq!(options.network.optimizer, Some(Optimizer::Adam));
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = Options::parse(Some(&json!({"network": {"hiden": [1]}}))).expect_err("a misspelt key");
+        let Error::UnknownOption { key, nearest, .. } = error else { panic!("{error:?}") };
+        assert_eq!((key.as_str(), nearest.as_deref()), ("network.hiden", Some("network.hidden")));
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_the_range() {
+        let error = Options::parse(Some(&json!({"network": {"epochs": 0}}))).expect_err("no epochs");
+        assert_eq!(error.to_string(), "option \"network.epochs\" is 0, but must be a whole number from 1 to 100000");
+        assert!(Options::parse(Some(&json!({"lower_bound": 5, "upper_bound": 5}))).is_err());
+        assert!(Options::parse(Some(&json!({"network": {"quantiles": [0.9, 0.5]}}))).is_err());
+        assert!(Options::parse(Some(&json!([1]))).is_err());
+    }
+}
