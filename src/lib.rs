@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod cache;
 pub mod engine;
 
 #[cfg(feature = "server")]
