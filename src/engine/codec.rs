@@ -138,7 +138,7 @@ fn count(shape: &[usize]) -> Option<usize> {
 }
 
 /// Upper bound of the values in a JSON text: each one but the first follows one of these bytes.
-fn count_values(text: &[u8]) -> usize {
+pub fn count_values(text: &[u8]) -> usize {
     1 + text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count()
 }
 
