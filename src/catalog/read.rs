@@ -172,9 +172,9 @@ pub(super) fn undefined_model(connection: &Connection, user: Oid, model: &str) -
     }
 }
 
-/// The name with the fewest edits away from `wanted`, if a third of its letters or fewer differ.
+/// The name with the fewest edits away from `wanted`, if about a third of its letters differ at most.
 fn nearest(wanted: &str, names: Vec<String>) -> Option<String> {
-    let limit = (wanted.chars().count() / 3).clamp(1, 8);
+    let limit = wanted.chars().count().div_ceil(3).min(8);
     let near = names.into_iter().map(|name| (edits(wanted, &name), name)).filter(|(edits, _)| *edits <= limit);
     near.min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }

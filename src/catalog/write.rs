@@ -15,7 +15,7 @@ use crate::rights;
 const OWNER: &CStr = c"SELECT owner::oid AS owner, deployed FROM sales_forecast.model WHERE name = $1";
 const LOCK: &CStr = c"SELECT owner::oid AS owner, deployed FROM sales_forecast.model WHERE name = $1 FOR UPDATE";
 const CREATE: &CStr =
-    c"INSERT INTO sales_forecast.model (name, owner, deployed) VALUES ($1, $2, 1) ON CONFLICT (name) DO NOTHING";
+    c"INSERT INTO sales_forecast.model (name, owner, deployed) VALUES ($1, $2::oid, 1) ON CONFLICT (name) DO NOTHING";
 const STORE: &CStr = c"
     INSERT INTO sales_forecast.version (
       model, version, created, extension_version, format, kind, source, target, time_column, series_columns, horizon,
@@ -35,8 +35,9 @@ const REMOVE_MODEL: &CStr = c"
 const REMOVE_VERSION: &CStr = c"DELETE FROM sales_forecast.version WHERE model = $1 AND version = $2";
 const NEWEST: &CStr = c"SELECT max(version) AS version FROM sales_forecast.version WHERE model = $1";
 const GRANT: &CStr = c"
-    INSERT INTO sales_forecast.privilege (model, role) VALUES ($1, $2) ON CONFLICT (model, role) DO NOTHING";
-const REVOKE: &CStr = c"DELETE FROM sales_forecast.privilege WHERE model = $1 AND role = $2";
+    INSERT INTO sales_forecast.privilege (model, role) VALUES ($1, $2::oid) ON CONFLICT (model, role) DO NOTHING";
+// Roles are passed as bigint: pgrx takes the role number 0, which is PUBLIC, for NULL.
+const REVOKE: &CStr = c"DELETE FROM sales_forecast.privilege WHERE model = $1 AND role = $2::oid";
 
 const LONGEST_NAME: usize = 63;
 
@@ -123,9 +124,8 @@ pub fn revoke(model: &str, role: &str) -> Result<()> {
 
 fn change_privilege(command: &CStr, sql: &CStr, model: &str, role: &str) -> Result<()> {
     let role_id = rights::role(role).ok_or_else(|| Error::UndefinedRole(role.into()))?;
-    // SAFETY: regrole is an oid by another name.
-    let role_id = unsafe { DatumWithOid::new(role_id, pg_sys::REGROLEOID) };
-    change(command, model, |connection, _| connection.write(sql, &[model.into(), role_id]).map(|_| ()))
+    let role_id = i64::from(role_id.to_u32());
+    change(command, model, |connection, _| connection.write(sql, &[model.into(), role_id.into()]).map(|_| ()))
 }
 
 /// Runs `work` on a model of the current user, locked, with the version that is deployed.
@@ -153,9 +153,7 @@ fn owned(connection: &Connection, sql: &CStr, user: Oid, model: &str) -> Result<
 }
 
 fn lock_or_create(connection: &Connection, user: Oid, model: &str) -> Result<()> {
-    // SAFETY: regrole is an oid by another name.
-    let owner = unsafe { DatumWithOid::new(user, pg_sys::REGROLEOID) };
-    connection.write(CREATE, &[model.into(), owner])?;
+    connection.write(CREATE, &[model.into(), i64::from(user.to_u32()).into()])?;
     match owned(connection, LOCK, user, model)? {
         Some(_) => Ok(()),
         None => Err(Error::Dropped { model: model.into() }),

@@ -37,7 +37,7 @@ pub fn encode(spec: &Value, tensors: &[Tensor]) -> Result<Vec<u8>> {
     within("values of description", count_values(&text), MAX_SPEC_VALUES)?;
     within("tensors", tensors.len(), MAX_TENSORS)?;
     check_names(tensors)?;
-    let bytes = tensors.iter().map(|tensor| tensor_bytes(tensor)).collect::<Result<Vec<_>>>()?;
+    let bytes = tensors.iter().map(tensor_bytes).collect::<Result<Vec<_>>>()?;
     within("bytes", bytes.iter().map(Vec::len).sum::<usize>() + text.len(), MAX_BYTES - MAX_HEADER_BYTES)?;
 
     let mut views = vec![(SPEC, view(Dtype::U8, vec![text.len()], &text)?)];
