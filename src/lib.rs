@@ -2,7 +2,16 @@
 
 #![deny(unsafe_code)]
 
+pub mod cache;
+pub mod card;
 pub mod engine;
+
+#[cfg(feature = "server")]
+mod api;
+#[cfg(feature = "server")]
+pub mod catalog;
+#[cfg(feature = "server")]
+pub mod rights;
 
 #[cfg(feature = "server")]
 pgrx::pg_module_magic!();

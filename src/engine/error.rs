@@ -52,6 +52,8 @@ pub enum Error {
     Diverged { epoch: usize },
     #[error("stored model is damaged: {reason}")]
     Damaged { reason: String },
+    #[error("the model's size in {what} is {size}, but at most {limit} is allowed")]
+    ModelTooLarge { what: &'static str, size: usize, limit: usize },
     #[error("model format {found} is not known, this version reads formats up to {known}")]
     UnknownFormat { found: i64, known: i64 },
     #[error("device \"{device}\" cannot be used: {reason}")]
@@ -111,6 +113,9 @@ impl Error {
             }
             Error::Diverged { .. } => {
                 "Lower the learning rate, for example options => '{\"network\": {\"learning_rate\": 0.0003}}'.".into()
+            }
+            Error::ModelTooLarge { .. } => {
+                "Train a smaller network, fewer ensemble members, or columns with fewer distinct values.".into()
             }
             Error::Damaged { .. } => {
                 "Deploy another version with forecast_deploy, import a backup, or train again.".into()

@@ -1,5 +1,6 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
+pub mod codec;
 pub mod config;
 pub mod error;
 pub mod options;
