@@ -1,9 +1,13 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
+pub mod baseline;
+pub mod calendar;
 pub mod codec;
 pub mod config;
 pub mod error;
+pub mod metrics;
 pub mod options;
+pub mod scaling;
 pub mod table;
 
 pub use error::{Error, Result};

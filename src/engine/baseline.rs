@@ -1,0 +1,47 @@
+//! Forecasts that need no training: what a network has to beat, and what serves a series that has none.
+
+/// The last known value, repeated; 0 when nothing is known.
+pub fn naive(history: &[f32], horizon: usize) -> Vec<f32> {
+    let last = history.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(0.0);
+    vec![last; horizon]
+}
+
+/// The last known value at the same position of the season, repeated; the naive forecast where there is none.
+pub fn seasonal_naive(history: &[f32], season: usize, horizon: usize) -> Vec<f32> {
+    let fallback = naive(history, 1)[0];
+    let season = season.max(1);
+    let at = |position: usize| {
+        let mut back = season - position % season;
+        while back <= history.len() {
+            let value = history[history.len() - back];
+            if !value.is_nan() {
+                return value;
+            }
+            back += season;
+        }
+        fallback
+    };
+    (0..horizon).map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_the_last_season() {
+        assert_eq!(seasonal_naive(&[1.0, 2.0, 3.0, 4.0, 5.0], 3, 5), [3.0, 4.0, 5.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn looks_further_back_where_a_value_is_unknown() {
+        assert_eq!(seasonal_naive(&[1.0, 2.0, 3.0, f32::NAN], 2, 2), [3.0, 2.0]);
+    }
+
+    #[test]
+    fn answers_without_a_history() {
+        assert_eq!(seasonal_naive(&[], 7, 2), [0.0, 0.0]);
+        assert_eq!(seasonal_naive(&[f32::NAN; 3], 7, 2), [0.0, 0.0]);
+        assert_eq!(seasonal_naive(&[5.0], 7, 2), [5.0, 5.0]);
+    }
+}

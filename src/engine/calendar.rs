@@ -1,0 +1,488 @@
+//! Steps of time: finding a frequency, and real calendar arithmetic between times and step numbers.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// 1970-01-01 in microseconds since 2000-01-01.
+const UNIX_EPOCH: i64 = -10_957 * DAY;
+/// Label of a month step: its last day, whatever its number.
+const LAST_DAY: i64 = 31;
+
+/// The length of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frequency {
+    /// A fixed length in microseconds, below a day.
+    Micros(i64),
+    /// Civil days; a week is 7.
+    Days(i64),
+    /// Civil months; a quarter is 3, a year 12.
+    Months(i64),
+}
+
+const UNITS: [(&str, Frequency); 7] = [
+    ("year", Frequency::Months(12)),
+    ("quarter", Frequency::Months(3)),
+    ("month", Frequency::Months(1)),
+    ("week", Frequency::Days(7)),
+    ("day", Frequency::Days(1)),
+    ("hour", Frequency::Micros(HOUR)),
+    ("minute", Frequency::Micros(MINUTE)),
+];
+
+impl Frequency {
+    /// Reads "day", "weeks", "15 minutes", "quarter" ...
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when the text names no step.
+    pub fn parse(text: &str) -> Result<Frequency> {
+        let refused = || Error::InvalidArgument {
+            name: "frequency",
+            value: format!("\"{}\"", text.chars().take(60).collect::<String>()),
+            allowed: "'auto', or a number and one of minute, hour, day, week, month, quarter, year".into(),
+        };
+        let lower = text.trim().to_lowercase();
+        let (count, unit) = match lower.split_once(char::is_whitespace) {
+            Some((count, unit)) => (count.parse::<i64>().map_err(|_| refused())?, unit.trim()),
+            None => (1, lower.as_str()),
+        };
+        let unit = unit.strip_suffix('s').unwrap_or(unit);
+        let (_, base) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
+        if !(1..=1000).contains(&count) {
+            return Err(refused());
+        }
+        Ok(match base {
+            Frequency::Micros(length) => match length * count {
+                length if length % DAY == 0 => Frequency::Days(length / DAY),
+                length => Frequency::Micros(length),
+            },
+            Frequency::Days(days) => Frequency::Days(days * count),
+            Frequency::Months(months) => Frequency::Months(months * count),
+        })
+    }
+
+    /// Steps in the season that baselines repeat: a day of hours or minutes, a week of days, a year of anything longer.
+    pub fn season(self) -> usize {
+        match self {
+            Frequency::Micros(length) if length < MINUTE => 60,
+            Frequency::Micros(length) if length < 5 * MINUTE => (HOUR / length) as usize,
+            Frequency::Micros(length) => (DAY / length).max(1) as usize,
+            Frequency::Days(1) => 7,
+            Frequency::Days(7) => 52,
+            Frequency::Days(_) => 1,
+            Frequency::Months(months) if 12 % months == 0 => (12 / months) as usize,
+            Frequency::Months(_) => 1,
+        }
+    }
+
+    /// Steps to forecast when nobody says how many.
+    pub fn default_horizon(self) -> usize {
+        match self {
+            Frequency::Micros(length) if length >= HOUR => 48,
+            Frequency::Micros(_) => 96,
+            Frequency::Days(1) => 28,
+            Frequency::Days(_) => 13,
+            Frequency::Months(1) => 12,
+            Frequency::Months(months) if months < 12 => 8,
+            Frequency::Months(_) => 6,
+        }
+    }
+}
+
+impl fmt::Display for Frequency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, unit) = match *self {
+            Frequency::Micros(length) if length % HOUR == 0 => (length / HOUR, "hour"),
+            Frequency::Micros(length) if length % MINUTE == 0 => (length / MINUTE, "minute"),
+            Frequency::Micros(length) => return write!(f, "{} seconds", length as f64 / SECOND as f64),
+            Frequency::Days(days) if days % 7 == 0 => (days / 7, "week"),
+            Frequency::Days(days) => (days, "day"),
+            Frequency::Months(months) if months % 12 == 0 => (months / 12, "year"),
+            Frequency::Months(months) if months % 3 == 0 => (months / 3, "quarter"),
+            Frequency::Months(months) => (months, "month"),
+        };
+        if count == 1 { f.write_str(unit) } else { write!(f, "{count} {unit}s") }
+    }
+}
+
+/// What a step is to a reader of calendars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Civil {
+    /// Month from 1.
+    pub month: i64,
+    pub day: i64,
+    /// Monday is 0.
+    pub weekday: i64,
+    /// Share of the year gone by, in [0, 1).
+    pub year_share: f32,
+    /// Share of the day gone by, in [0, 1).
+    pub day_share: f32,
+}
+
+/// Numbers the steps of one frequency; times are microseconds since 2000-01-01 as in [`super::table::Column::Times`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Calendar {
+    pub frequency: Frequency,
+    zone: Option<String>,
+    zone_rules: Option<TimeZone>,
+    /// Where steps begin: microseconds, a day number, or a month number.
+    anchor: i64,
+    /// Day of the month that labels a month step.
+    label_day: i64,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    /// Unit and count.
+    frequency: (String, i64),
+    zone: Option<String>,
+    anchor: i64,
+    label_day: i64,
+}
+
+impl From<Calendar> for Stored {
+    fn from(calendar: Calendar) -> Self {
+        let (unit, count) = match calendar.frequency {
+            Frequency::Micros(count) => ("microseconds", count),
+            Frequency::Days(count) => ("days", count),
+            Frequency::Months(count) => ("months", count),
+        };
+        Stored {
+            frequency: (unit.into(), count),
+            zone: calendar.zone,
+            anchor: calendar.anchor,
+            label_day: calendar.label_day,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Calendar {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        let count = stored.frequency.1;
+        let frequency = match stored.frequency.0.as_str() {
+            "microseconds" if (1..DAY).contains(&count) => Frequency::Micros(count),
+            "days" if (1..=10_000).contains(&count) => Frequency::Days(count),
+            "months" if (1..=12_000).contains(&count) => Frequency::Months(count),
+            _ => return Err(Error::Damaged { reason: "its frequency is not one".into() }),
+        };
+        let zone_rules = stored.zone.as_deref().map(zone_rules).transpose()?;
+        let (anchor, label_day) = (stored.anchor.rem_euclid(i64::MAX / 4), stored.label_day.clamp(1, LAST_DAY));
+        Ok(Calendar { frequency, zone: stored.zone, zone_rules, anchor, label_day })
+    }
+}
+
+impl PartialEq for Calendar {
+    fn eq(&self, other: &Self) -> bool {
+        (self.frequency, &self.zone, self.anchor, self.label_day)
+            == (other.frequency, &other.zone, other.anchor, other.label_day)
+    }
+}
+
+fn zone_rules(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name).or_else(|_| TimeZone::posix(name)).map_err(|_| Error::InvalidArgument {
+        name: "TimeZone",
+        value: format!("\"{name}\""),
+        allowed: "a named zone such as 'Europe/Berlin' or 'UTC' when a timestamptz column is trained on".into(),
+    })
+}
+
+/// Days since 2000-01-01 to (year, month, day); Howard Hinnant, "chrono-compatible low-level date algorithms".
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let z = days + 730_425;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+/// The inverse of [`date_of`].
+fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let year_of_era = year.rem_euclid(400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + day_of_era - 730_425
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    days_of(next_year, next, 1) - days_of(year, month, 1)
+}
+
+impl Calendar {
+    /// The calendar of a given frequency, its steps laid so that the labels of `times` are kept where they agree.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown zone.
+    pub fn with(frequency: Frequency, times: impl Iterator<Item = i64>, zone: Option<&str>) -> Result<Calendar> {
+        let zone_rules = zone.map(zone_rules).transpose()?;
+        let zone = zone.map(String::from);
+        let mut calendar = Calendar { frequency, zone, zone_rules, anchor: 0, label_day: 1 };
+        let times: Vec<i64> = times.collect();
+        match frequency {
+            Frequency::Micros(length) => {
+                calendar.anchor = shared(times.iter().map(|t| t.rem_euclid(length))).unwrap_or(0)
+            }
+            Frequency::Days(days) => {
+                let position = |t: &i64| calendar.local(*t).div_euclid(DAY).rem_euclid(days);
+                // 2000-01-03 was a Monday.
+                calendar.anchor = shared(times.iter().map(position)).unwrap_or(if days == 7 { 2 } else { 0 });
+            }
+            Frequency::Months(months) => {
+                let dates: Vec<_> = times.iter().map(|t| date_of(calendar.local(*t).div_euclid(DAY))).collect();
+                let last = !dates.is_empty() && dates.iter().all(|(y, m, d)| *d == days_in_month(*y, *m));
+                let same_day = shared(dates.iter().map(|(_, _, d)| *d));
+                calendar.label_day = if last { LAST_DAY } else { same_day.unwrap_or(1) };
+                calendar.anchor =
+                    shared(dates.iter().map(|(y, m, _)| (y * 12 + m - 1).rem_euclid(months))).unwrap_or(0);
+            }
+        }
+        Ok(calendar)
+    }
+
+    /// Finds the frequency from the gaps between the times of each series, sorted and distinct.
+    ///
+    /// The most common gap decides, on the calendar: equal days of the month or month ends make months, quarters or
+    /// years, shifts by daylight saving do not matter. Events without a common rhythm are taken as days.
+    ///
+    /// # Errors
+    /// [`Error::NoFrequency`] when no series has two times.
+    pub fn infer(series: &[Vec<i64>], column: &str, zone: Option<&str>) -> Result<Calendar> {
+        let probe = Calendar::with(Frequency::Days(1), std::iter::empty(), zone)?;
+        let mut gaps: Vec<i64> = Vec::new();
+        for times in series {
+            gaps.extend(
+                times.windows(2).map(|pair| probe.local(pair[1]) - probe.local(pair[0])).filter(|gap| *gap > 0),
+            );
+        }
+        if gaps.is_empty() {
+            return Err(Error::NoFrequency { column: column.into() });
+        }
+        gaps.sort_unstable();
+        let mode = mode(&gaps);
+        let all = || series.iter().flatten().copied();
+        let whole_days = shared(all().map(|t| probe.local(t).rem_euclid(DAY))).is_some();
+        let fits = |length: i64| gaps.iter().filter(|gap| *gap % length == 0).count() * 10 >= gaps.len() * 9;
+        let frequency = if whole_days {
+            let dates: Vec<_> = all().map(|t| date_of(probe.local(t).div_euclid(DAY))).collect();
+            let monthly = shared(dates.iter().map(|(_, _, d)| *d)).is_some()
+                || dates.iter().all(|(y, m, d)| *d == days_in_month(*y, *m));
+            match mode / DAY {
+                28..=31 if monthly => Frequency::Months(1),
+                59..=62 if monthly => Frequency::Months(2),
+                89..=92 if monthly => Frequency::Months(3),
+                181..=184 if monthly => Frequency::Months(6),
+                365..=366 if monthly => Frequency::Months(12),
+                days if fits(days * DAY) => Frequency::Days(days),
+                _ => Frequency::Days(1),
+            }
+        } else if mode < DAY && fits(mode) {
+            Frequency::Micros(mode)
+        } else {
+            Frequency::Days(1)
+        };
+        Calendar::with(frequency, all(), zone)
+    }
+
+    fn local(&self, time: i64) -> i64 {
+        match &self.zone_rules {
+            Some(rules) => time + offset(rules, time),
+            None => time,
+        }
+    }
+
+    /// The step in which a time falls.
+    pub fn step(&self, time: i64) -> i64 {
+        match self.frequency {
+            Frequency::Micros(length) => (time - self.anchor).div_euclid(length),
+            Frequency::Days(days) => (self.local(time).div_euclid(DAY) - self.anchor).div_euclid(days),
+            Frequency::Months(months) => {
+                let (year, month, _) = date_of(self.local(time).div_euclid(DAY));
+                (year * 12 + month - 1 - self.anchor).div_euclid(months)
+            }
+        }
+    }
+
+    /// The day number on which a step is labelled; for steps below a day, the day it begins on in UTC.
+    fn day(&self, step: i64) -> i64 {
+        match self.frequency {
+            Frequency::Micros(length) => (step * length + self.anchor).div_euclid(DAY),
+            Frequency::Days(days) => step * days + self.anchor,
+            Frequency::Months(months) => {
+                let number = step * months + self.anchor;
+                let (year, month) = (number.div_euclid(12), number.rem_euclid(12) + 1);
+                days_of(year, month, self.label_day.min(days_in_month(year, month)))
+            }
+        }
+    }
+
+    /// The time that labels a step: the inverse of [`Calendar::step`].
+    pub fn time(&self, step: i64) -> i64 {
+        if let Frequency::Micros(length) = self.frequency {
+            return step * length + self.anchor;
+        }
+        let local = self.day(step) * DAY;
+        match &self.zone_rules {
+            // An offset read at the local time is wrong for the hours around a shift: read it once more where it led.
+            Some(rules) => {
+                let first = local - offset(rules, local);
+                let second = local - offset(rules, first);
+                if self.local(second) >= local { second } else { first.max(second) }
+            }
+            None => local,
+        }
+    }
+
+    /// What the calendar says of a step.
+    pub fn civil(&self, step: i64) -> Civil {
+        let (day, day_share) = match self.frequency {
+            Frequency::Micros(length) => {
+                let local = self.local(step * length + self.anchor);
+                (local.div_euclid(DAY), local.rem_euclid(DAY) as f32 / DAY as f32)
+            }
+            _ => (self.day(step), 0.0),
+        };
+        let (year, month, of_month) = date_of(day);
+        let start = days_of(year, 1, 1);
+        let year_share = (day - start) as f32 / (days_of(year + 1, 1, 1) - start) as f32;
+        Civil { month, day: of_month, weekday: (day + 5).rem_euclid(7), year_share, day_share }
+    }
+
+    /// Whether two steps are this close or a span this long, without overflow.
+    pub fn span(first: i64, last: i64) -> u64 {
+        last.abs_diff(first) + 1
+    }
+
+    /// The time of a step as text for messages.
+    pub fn label(&self, step: i64) -> String {
+        let time = self.local(self.time(step));
+        let (year, month, day) = date_of(time.div_euclid(DAY));
+        let date = format!("{year:04}-{month:02}-{day:02}");
+        match self.frequency {
+            Frequency::Micros(_) => {
+                let seconds = time.rem_euclid(DAY) / SECOND;
+                format!("{date} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+            }
+            _ => date,
+        }
+    }
+}
+
+fn offset(rules: &TimeZone, time: i64) -> i64 {
+    match Timestamp::from_microsecond(time.saturating_sub(UNIX_EPOCH)) {
+        Ok(instant) => i64::from(rules.to_offset(instant).seconds()) * SECOND,
+        Err(_) => 0,
+    }
+}
+
+/// The value that all share, if they do.
+fn shared(mut values: impl Iterator<Item = i64>) -> Option<i64> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// The most common of sorted values, the smaller one in a tie.
+fn mode(sorted: &[i64]) -> i64 {
+    let mut best = (0, sorted[0]);
+    for run in sorted.chunk_by(|a, b| a == b) {
+        if run.len() > best.0 {
+            best = (run.len(), run[0]);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn date(year: i64, month: i64, day: i64) -> i64 {
+        days_of(year, month, day) * DAY
+    }
+
+    #[test]
+    fn reads_and_shows_frequencies() {
+        for text in ["day", "week", "month", "quarter", "year", "hour", "15 minutes", "2 weeks"] {
+            assert_eq!(Frequency::parse(text).map(|f| f.to_string()), Ok(text.to_string()));
+        }
+        assert!(Frequency::parse("fortnight").is_err());
+        assert!(Frequency::parse("0 days").is_err());
+    }
+
+    #[test]
+    fn finds_months_by_their_ends() {
+        let times = vec![date(2020, 1, 31), date(2020, 2, 29), date(2020, 3, 31), date(2020, 4, 30)];
+        let calendar = Calendar::infer(std::slice::from_ref(&times), "t", None).expect("regular");
+        assert_eq!(calendar.frequency, Frequency::Months(1));
+        let last = calendar.step(times[3]);
+        assert_eq!(calendar.label(last + 1), "2020-05-31");
+        assert_eq!(calendar.label(last + 10), "2021-02-28");
+    }
+
+    #[test]
+    fn finds_days_through_a_clock_change() {
+        // 2021-03-28 has 23 hours in Berlin; local midnights are 23:00 UTC before and 22:00 UTC after it.
+        let times = vec![
+            date(2021, 3, 26) - HOUR,
+            date(2021, 3, 27) - HOUR,
+            date(2021, 3, 28) - HOUR,
+            date(2021, 3, 29) - 2 * HOUR,
+        ];
+        let calendar = Calendar::infer(std::slice::from_ref(&times), "t", Some("Europe/Berlin")).expect("regular");
+        assert_eq!(calendar.frequency, Frequency::Days(1));
+        let steps: Vec<i64> = times.iter().map(|t| calendar.step(*t)).collect();
+        assert!(steps.windows(2).all(|pair| pair[1] == pair[0] + 1));
+        assert_eq!(calendar.time(steps[3]), times[3]);
+    }
+
+    #[test]
+    fn finds_weeks_quarters_years_hours_and_sparse_days() {
+        let every = |n: i64, unit: i64| vec![(0..20).map(|i| i * n * unit).collect::<Vec<i64>>()];
+        let found = |series: &[Vec<i64>]| Calendar::infer(series, "t", None).expect("regular").frequency;
+        assert_eq!(found(&every(7, DAY)), Frequency::Days(7));
+        assert_eq!(found(&every(1, HOUR)), Frequency::Micros(HOUR));
+        let quarters: Vec<i64> = (0..8).map(|q| date(2019 + q / 4, q % 4 * 3 + 1, 1)).collect();
+        assert_eq!(found(&[quarters]), Frequency::Months(3));
+        let years: Vec<i64> = (0..8).map(|y| date(2000 + y, 7, 1)).collect();
+        assert_eq!(found(&[years]), Frequency::Months(12));
+        assert_eq!(found(&[vec![0, 2 * DAY, 4 * DAY, 7 * DAY, 8 * DAY, 11 * DAY]]), Frequency::Days(1));
+        assert!(Calendar::infer(&[vec![5]], "t", None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_step_begins_at_its_time(step in -40_000i64..40_000, kind in 0usize..7, zone in 0usize..4, day in 1i64..32) {
+            let frequency = [Frequency::Micros(HOUR), Frequency::Micros(15 * MINUTE), Frequency::Days(1), Frequency::Days(7),
+                Frequency::Months(1), Frequency::Months(3), Frequency::Months(12)][kind];
+            let zone = [None, Some("Europe/Berlin"), Some("America/New_York"), Some("Australia/Lord_Howe")][zone];
+            let step = if let Frequency::Months(_) = frequency { step / 20 } else { step };
+            let calendar = Calendar::with(frequency, std::iter::once(date(2001, 1, day)), zone).expect("known zone");
+            prop_assert_eq!(calendar.step(calendar.time(step)), step);
+            prop_assert!(calendar.time(step + 1) > calendar.time(step));
+            let middle = calendar.time(step) + (calendar.time(step + 1) - calendar.time(step)) / 2;
+            prop_assert!(calendar.step(middle) >= step && calendar.step(middle) <= step + 1);
+        }
+
+        #[test]
+        fn dates_round_trip(days in -1_000_000i64..1_000_000) {
+            let (year, month, day) = date_of(days);
+            prop_assert_eq!(days_of(year, month, day), days);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Errors of forecasts, in the definitions of the field.
+//!
+//! MASE and RMSSE after Hyndman & Koehler (2006) and the M5 guide: errors over the mean absolute (squared) seasonal
+//! difference of the history. WAPE is sum|e| / sum|y|, sMAPE the mean of 200|e| / (|y| + |f|), bias sum(f - y) / sum|y|.
+
+/// In-sample scale of a series: mean absolute and mean squared difference at the season's lag.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    pub absolute: f64,
+    pub squared: f64,
+}
+
+/// The scale of a history (NaN = unknown); at lag one where it is shorter than a season, NaN where there is none.
+pub fn scale(history: &[f32], season: usize) -> Scale {
+    let at_lag = |lag: usize| {
+        let (mut n, mut absolute, mut squared) = (0u32, 0.0, 0.0);
+        for (later, earlier) in history.iter().skip(lag).zip(history) {
+            let difference = f64::from(*later) - f64::from(*earlier);
+            if difference.is_finite() {
+                n += 1;
+                absolute += difference.abs();
+                squared += difference * difference;
+            }
+        }
+        Scale { absolute: absolute / f64::from(n), squared: squared / f64::from(n) }
+    };
+    let seasonal = at_lag(season);
+    if seasonal.absolute.is_nan() { at_lag(1) } else { seasonal }
+}
+
+/// Sums from which every measure follows; groups are merged by [`Scores::merge`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scores {
+    pub n: u64,
+    absolute: f64,
+    squared: f64,
+    actual: f64,
+    signed: f64,
+    symmetric: f64,
+    symmetric_n: u64,
+    scaled: f64,
+    scaled_n: u64,
+    scaled_squared: f64,
+    scaled_squared_n: u64,
+}
+
+impl Scores {
+    /// Takes one pair in; an unknown actual (NaN) is not scored.
+    pub fn add(&mut self, actual: f32, forecast: f32, scale: Scale) {
+        let (actual, forecast) = (f64::from(actual), f64::from(forecast));
+        let error = forecast - actual;
+        if !error.is_finite() {
+            return;
+        }
+        self.n += 1;
+        self.absolute += error.abs();
+        self.squared += error * error;
+        self.actual += actual.abs();
+        self.signed += error;
+        let size = actual.abs() + forecast.abs();
+        if size > 0.0 {
+            self.symmetric += 200.0 * error.abs() / size;
+            self.symmetric_n += 1;
+        }
+        if scale.absolute > 0.0 {
+            self.scaled += error.abs() / scale.absolute;
+            self.scaled_n += 1;
+        }
+        if scale.squared > 0.0 {
+            self.scaled_squared += error * error / scale.squared;
+            self.scaled_squared_n += 1;
+        }
+    }
+
+    /// Takes another group in.
+    pub fn merge(&mut self, other: &Scores) {
+        self.n += other.n;
+        self.absolute += other.absolute;
+        self.squared += other.squared;
+        self.actual += other.actual;
+        self.signed += other.signed;
+        self.symmetric += other.symmetric;
+        self.symmetric_n += other.symmetric_n;
+        self.scaled += other.scaled;
+        self.scaled_n += other.scaled_n;
+        self.scaled_squared += other.scaled_squared;
+        self.scaled_squared_n += other.scaled_squared_n;
+    }
+
+    pub fn mae(&self) -> Option<f64> {
+        ratio(self.absolute, self.n as f64)
+    }
+
+    pub fn mse(&self) -> Option<f64> {
+        ratio(self.squared, self.n as f64)
+    }
+
+    pub fn rmse(&self) -> Option<f64> {
+        self.mse().map(f64::sqrt)
+    }
+
+    pub fn wape(&self) -> Option<f64> {
+        ratio(self.absolute, self.actual)
+    }
+
+    pub fn bias(&self) -> Option<f64> {
+        ratio(self.signed, self.actual)
+    }
+
+    /// In percent.
+    pub fn smape(&self) -> Option<f64> {
+        ratio(self.symmetric, self.symmetric_n as f64)
+    }
+
+    pub fn mase(&self) -> Option<f64> {
+        ratio(self.scaled, self.scaled_n as f64)
+    }
+
+    /// The root of the mean scaled squared error; over many series the M5 measure is the mean of theirs.
+    pub fn rmsse(&self) -> Option<f64> {
+        ratio(self.scaled_squared, self.scaled_squared_n as f64).map(f64::sqrt)
+    }
+}
+
+fn ratio(sum: f64, of: f64) -> Option<f64> {
+    (of > 0.0).then(|| sum / of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// numpy: y=[3,0,5,nan]; f=[2,1,7,4]; past=[1,4,2,8,5,7]; m=2; d=past[2:]-past[:-2] = [1,4,3,-1]
+    /// scale |d| = 2.25, d^2 = 6.75; e=[1,1,2]; mae 4/3; mse 2; wape 4/8; bias (-1+1+2)/8;
+    /// smape (200/5 + 200/1 + 400/12)/3 = 91.111...; mase (4/3)/2.25; rmsse sqrt(2/6.75)
+    #[test]
+    fn agrees_with_the_definitions() {
+        let scale = scale(&[1.0, 4.0, 2.0, 8.0, 5.0, 7.0], 2);
+        assert_eq!(scale, Scale { absolute: 2.25, squared: 6.75 });
+        let mut scores = Scores::default();
+        for (actual, forecast) in [(3.0, 2.0), (0.0, 1.0), (5.0, 7.0), (f32::NAN, 4.0)] {
+            scores.add(actual, forecast, scale);
+        }
+        let close = |value: Option<f64>, expected: f64| (value.unwrap_or(f64::NAN) - expected).abs() < 1e-12;
+        assert_eq!(scores.n, 3);
+        assert!(close(scores.mae(), 4.0 / 3.0) && close(scores.mse(), 2.0) && close(scores.rmse(), 2f64.sqrt()));
+        assert!(close(scores.wape(), 0.5) && close(scores.bias(), 0.25));
+        assert!(close(scores.smape(), (40.0 + 200.0 + 400.0 / 12.0) / 3.0));
+        assert!(close(scores.mase(), 4.0 / 3.0 / 2.25) && close(scores.rmsse(), (2.0f64 / 6.75).sqrt()));
+    }
+
+    #[test]
+    fn undefined_measures_are_none() {
+        let mut scores = Scores::default();
+        assert_eq!(scores.mae(), None);
+        scores.add(0.0, 0.0, scale(&[1.0, 1.0, 1.0], 7));
+        assert_eq!((scores.mae(), scores.wape(), scores.mase(), scores.smape()), (Some(0.0), None, None, None));
+    }
+}
