@@ -67,11 +67,9 @@ impl Sink {
         let values = match kind {
             Kind::Time => time_type(oid).map(|from| Values::Times { from, values: vec![], infinite: 0, first: None }),
             Kind::Number => number_type(oid).map(|from| Values::Numbers { from, numbers: Numbers::default() }),
-            Kind::Category => category_type(oid).map(|from| Values::Categories {
-                from,
-                codes: vec![],
-                dictionary: Box::default(),
-            }),
+            Kind::Category => {
+                category_type(oid).map(|from| Values::Categories { from, codes: vec![], dictionary: Box::default() })
+            }
         };
         match values {
             Some(values) => Ok(Sink { name, values }),
@@ -295,13 +293,7 @@ fn without_blanks(bytes: &[u8]) -> &[u8] {
 /// The code of a text in the database's encoding. Text that is not valid is refused rather than mended: two different
 /// keys must never become one.
 #[inline]
-fn text_code(
-    bytes: &[u8],
-    dictionary: &mut Dictionary,
-    budget: &mut Budget,
-    column: &str,
-    row: usize,
-) -> Result<u32> {
+fn text_code(bytes: &[u8], dictionary: &mut Dictionary, budget: &mut Budget, column: &str, row: usize) -> Result<u32> {
     let invalid = || SourceError::NotUtf8 { column: column.to_owned(), row: row + 1 };
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() || encoding::database_is_utf8() => Ok(dictionary.text(text, budget)?),

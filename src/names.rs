@@ -5,6 +5,13 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// `name` as people write it: quoted only if it has letters that need it. For messages: keywords are not looked up.
+pub fn quote_if_needed(name: &str) -> String {
+    let starts_plainly = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if starts_plainly && name.chars().all(plain) { name.to_owned() } else { quote(name) }
+}
+
 /// Whether `text` has the form of a table's name: up to three identifiers, plain or quoted, joined by dots.
 pub fn is_relation_name(text: &str) -> bool {
     let mut rest = text;
@@ -79,11 +86,14 @@ mod tests {
     fn quoting_doubles_inner_quotes() {
         assert_eq!(quote("day"), "\"day\"");
         assert_eq!(quote("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quote_if_needed("day_1"), "day_1");
+        assert_eq!(quote_if_needed("Day"), "\"Day\"");
     }
 
     #[test]
     fn names_are_told_from_statements() {
-        for name in ["sales", " public.sales ", "\"My Table\"", "a.\"b\"\"c\".d", "_x$1", "größe", "pg_temp . sales"] {
+        for name in ["sales", " public.sales ", "\"My Table\"", "a.\"b\"\"c\".d", "_x$1", "größe", "pg_temp . sales"]
+        {
             assert!(is_relation_name(name), "{name}");
         }
         for text in ["", "SELECT 1", "sales;", "1sales", "a.b.c.d", "a.", "\"open", "\"\"", "(TABLE a)", "a b"] {

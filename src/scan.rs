@@ -167,7 +167,10 @@ fn describe_tuple(tuple: pg_sys::TupleDesc) -> Vec<Described> {
         .map(|attribute| {
             // SAFETY: a column name is a NUL-terminated string; format_type_be returns a palloc'd one.
             let (name, type_name) = unsafe {
-                (CStr::from_ptr(attribute.attname.data.as_ptr()), CStr::from_ptr(pg_sys::format_type_be(attribute.atttypid)))
+                (
+                    CStr::from_ptr(attribute.attname.data.as_ptr()),
+                    CStr::from_ptr(pg_sys::format_type_be(attribute.atttypid)),
+                )
             };
             Described {
                 name: from_server(name.to_bytes()).unwrap_or_default(),

@@ -78,9 +78,9 @@ impl Source {
     pub fn columns(&self) -> Result<Vec<SourceColumn>> {
         self.pinned(|| {
             if let Source::Relation { .. } = self {
-                readable_relation(&self.from_item())?;
+                readable_relation(&self.to_string())?;
             }
-            let described = scan::describe(&format!("SELECT * FROM {} AS source", self.from_item()))?;
+            let described = scan::describe(&format!("SELECT * FROM {} AS source", self.item()))?;
             Ok(described.into_iter().map(SourceColumn::from).collect())
         })
     }
@@ -102,7 +102,7 @@ impl Source {
     }
 
     /// The source as an item of a FROM clause, without an alias.
-    pub(crate) fn from_item(&self) -> String {
+    pub(crate) fn item(&self) -> String {
         match self {
             Source::Relation { schema, name } => format!("{}.{}", names::quote(schema), names::quote(name)),
             // The line break ends a comment that the text may end with.
@@ -121,10 +121,13 @@ impl Source {
     }
 }
 
+/// The source as a user would write it.
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::Relation { .. } => f.write_str(&self.from_item()),
+            Source::Relation { schema, name } => {
+                write!(f, "{}.{}", names::quote_if_needed(schema), names::quote_if_needed(name))
+            }
             Source::Query { text, .. } => f.write_str(text),
         }
     }
@@ -155,7 +158,8 @@ fn readable_relation(name: &str) -> Result<Found> {
         return Err(SourceError::NotATable { name: found.name, kind }.into());
     }
     if !found.readable {
-        return Err(SourceError::NoRight { name: found.name }.into());
+        let name = format!("{}.{}", names::quote_if_needed(&found.schema), names::quote_if_needed(&found.name));
+        return Err(SourceError::NoRight { name }.into());
     }
     Ok(found)
 }

@@ -136,7 +136,8 @@ mod tests {
     fn codes_follow_first_appearance() {
         let mut budget = Budget::new(1 << 20);
         let mut dictionary = Dictionary::default();
-        let codes: Result<Vec<u32>> = [7, 7, -1, 7, 0].iter().map(|key| dictionary.integer(*key, &mut budget)).collect();
+        let codes: Result<Vec<u32>> =
+            [7, 7, -1, 7, 0].iter().map(|key| dictionary.integer(*key, &mut budget)).collect();
         assert_eq!(codes, Ok(vec![0, 0, 1, 0, 2]));
         assert_eq!(dictionary.into_values(), [Value::Int(7), Value::Int(-1), Value::Int(0)]);
     }

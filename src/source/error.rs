@@ -9,7 +9,7 @@ pub enum SourceError {
     NoRelation { name: String },
     #[error("\"{name}\" is {kind}, but a source must be a table, a view or one SELECT")]
     NotATable { name: String, kind: &'static str },
-    #[error("permission denied for relation {name}")]
+    #[error("permission denied for source {name}")]
     NoRight { name: String },
     #[error("source is neither the name of a table or view nor one SELECT: {reason}")]
     NotOneSelect { reason: String },

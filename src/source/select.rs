@@ -130,7 +130,7 @@ pub(super) fn select(
         let column = known.iter().find(|column| column.name == *name).ok_or_else(|| no_column(source, known, name))?;
         items.push(format!("{} AS {}", expression(column, *role)?, names::quote(name)));
     }
-    let mut query = format!("SELECT {} FROM {} AS source", items.join(", "), source.from_item());
+    let mut query = format!("SELECT {} FROM {} AS source", items.join(", "), source.item());
     if let Some(predicate) = &clauses.predicate {
         query += &format!(" WHERE {predicate}");
     }
@@ -170,7 +170,10 @@ fn no_column(source: &Source, known: &[SourceColumn], name: &str) -> SourceError
     let columns: Vec<&str> = known.iter().map(|column| column.name.as_str()).collect();
     SourceError::NoColumn {
         column: name.to_owned(),
-        origin: source.to_string(),
+        origin: match source {
+            Source::Relation { .. } => source.to_string(),
+            Source::Query { .. } => "query".to_owned(),
+        },
         nearest: names::nearest(name, columns.iter().copied()).map(str::to_owned),
         known: columns.join(", "),
     }
