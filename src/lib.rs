@@ -5,6 +5,22 @@
 pub mod cache;
 pub mod card;
 pub mod engine;
+pub mod names;
+
+#[cfg(feature = "server")]
+mod decode;
+#[cfg(feature = "server")]
+pub mod encoding;
+#[cfg(feature = "server")]
+pub mod report;
+#[cfg(feature = "server")]
+pub mod scan;
+#[cfg(feature = "server")]
+pub mod scope;
+#[cfg(feature = "server")]
+pub mod settings;
+#[cfg(feature = "server")]
+pub mod source;
 
 #[cfg(feature = "server")]
 mod api;
@@ -15,3 +31,16 @@ pub mod rights;
 
 #[cfg(feature = "server")]
 pgrx::pg_module_magic!();
+
+/// Training allocates and frees large buffers at every step, which glibc hands back to the kernel each time.
+#[cfg(feature = "server")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Called by PostgreSQL when the library is loaded: defines the settings, starts nothing.
+#[cfg(feature = "server")]
+#[allow(unsafe_code, non_snake_case)]
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+}

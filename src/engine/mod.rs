@@ -1,11 +1,14 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
 pub mod baseline;
+pub mod budget;
 pub mod calendar;
 pub mod codec;
 pub mod config;
+pub mod dictionary;
 pub mod error;
 pub mod metrics;
+pub mod network;
 pub mod options;
 pub mod scaling;
 pub mod table;

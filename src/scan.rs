@@ -1,0 +1,364 @@
+//! Runs one SELECT and collects its rows as columns, reading every value where the executor left it.
+#![allow(unsafe_code)]
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{PgList, PgTupleDesc, pg_guard};
+use std::ffi::{CStr, CString};
+
+use crate::decode::{Sink, WHAT};
+use crate::encoding::{from_server, to_server};
+use crate::engine::Error;
+use crate::engine::budget::Budget;
+use crate::engine::table::Table;
+use crate::report::{Failure, Result};
+use crate::scope;
+use crate::source::{Needed, SourceError};
+
+/// Rows that columns grow by at first, and between two looks at interrupts.
+const BATCH: usize = 4096;
+
+/// What a result column is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// date, timestamp or timestamptz, as microseconds; infinite ones are an error.
+    Time,
+    /// int2, int4, int8, float4, float8 or boolean (0, 1), in single precision.
+    Number,
+    /// int2, int4, int8, boolean, text, varchar, character or name, as codes; blanks at the end of a character(n) are cut.
+    Category,
+}
+
+impl From<Kind> for Needed {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Time => Needed::Time,
+            Kind::Number => Needed::Number,
+            Kind::Category => Needed::Category,
+        }
+    }
+}
+
+/// The value of `$1`, `$2`, ... in a statement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Param<'a> {
+    /// Days since 2000-01-01.
+    Date(i32),
+    /// Microseconds since 2000-01-01, local time.
+    Timestamp(i64),
+    /// Microseconds since 2000-01-01, UTC.
+    TimestampTz(i64),
+    Int8(i64),
+    Float8(f64),
+    Text(&'a str),
+    /// JSON text, given as jsonb.
+    Jsonb(&'a str),
+}
+
+/// A result column of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub name: String,
+    /// The declared type; a domain is the domain.
+    pub type_oid: Oid,
+    /// The type below all domains.
+    pub base_oid: Oid,
+    /// The declared type's name as SQL writes it.
+    pub type_name: String,
+}
+
+/// Runs `query`, one SELECT whose result columns are read as `kinds`, with the current user's rights, and collects all
+/// rows. `$n` in the query is `params[n - 1]`. Memory is counted in `budget` before it is taken.
+///
+/// # Errors
+/// A column that cannot be read as its kind, an infinite time, invalid text, `OutOfMemory`. What PostgreSQL finds wrong is
+/// raised by it: rights, syntax, a cancel.
+pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget) -> Result<Table> {
+    in_spi(|| {
+        let plan = prepare(query, params)?;
+        let mut receiver = Receiver::new(kinds, budget);
+        let mut options = pg_sys::SPIExecuteOptions { read_only: true, ..Default::default() };
+        options.params = param_list(params)?;
+        options.dest = (&raw mut receiver).cast();
+        // SAFETY: the plan was just made in this SPI connection for these parameters; `receiver` starts with its
+        // DestReceiver, outlives the call and is reached only through `dest` during it.
+        let code = unsafe { pg_sys::SPI_execute_plan_extended(plan, &options) };
+        if u32::try_from(code) != Ok(pg_sys::SPI_OK_SELECT) {
+            return Err(not_one_select(code));
+        }
+        receiver.finish()
+    })
+}
+
+/// The result columns of `query`, which is parsed and analysed, but not run: no right is checked yet.
+///
+/// # Errors
+/// Only what PostgreSQL raises itself, and a statement that gives no rows.
+pub fn describe(query: &str) -> Result<Vec<Described>> {
+    in_spi(|| {
+        let source = plan_source(prepare(query, &[])?)?;
+        // SAFETY: the plan source lives as long as its plan, that is until the SPI connection ends.
+        let result = unsafe { (*source).resultDesc };
+        if result.is_null() { Err(not_one_select(0)) } else { Ok(describe_tuple(result)) }
+    })
+}
+
+/// Runs `f` inside an SPI connection. What `f` allocates in PostgreSQL's memory is freed after it; when an error unwinds,
+/// the transaction's abort ends the connection.
+fn in_spi<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
+    // SAFETY: called in a transaction on the backend's thread; connect and finish are paired on every normal path.
+    unsafe {
+        pg_sys::SPI_connect();
+        let answer = f();
+        pg_sys::SPI_finish();
+        answer
+    }
+}
+
+fn not_one_select(code: i32) -> Failure {
+    // SAFETY: the function returns a static C string, or for a code it does not know a buffer that lives long enough.
+    let text = unsafe { CStr::from_ptr(pg_sys::SPI_result_code_string(code)) };
+    SourceError::NotOneSelect { reason: text.to_string_lossy().into_owned() }.into()
+}
+
+/// Parses and analyses one statement; refuses temporary relations where another role's session could have put them.
+fn prepare(query: &str, params: &[Param]) -> Result<pg_sys::SPIPlanPtr> {
+    let text = server_text(query)?;
+    let mut types: Vec<Oid> = params.iter().map(Param::type_oid).collect();
+    let count = i32::try_from(types.len()).unwrap_or(i32::MAX);
+    // SAFETY: `text` and `types` outlive the call, which copies them.
+    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), count, types.as_mut_ptr()) };
+    if plan.is_null() {
+        // SAFETY: a plain read of SPI's own variable.
+        return Err(not_one_select(unsafe { pg_sys::SPI_result }));
+    }
+    if scope::is_restricted() && reads_temporary(plan)? {
+        return Err(SourceError::Temporary.into());
+    }
+    Ok(plan)
+}
+
+fn plan_source(plan: pg_sys::SPIPlanPtr) -> Result<*mut pg_sys::CachedPlanSource> {
+    // SAFETY: `plan` is a live plan of this SPI connection; its list holds plan sources.
+    let sources: PgList<pg_sys::CachedPlanSource> = unsafe { PgList::from_pg(pg_sys::SPI_plan_get_plan_sources(plan)) };
+    match (sources.len(), sources.head()) {
+        (1, Some(source)) => Ok(source),
+        _ => Err(not_one_select(0)),
+    }
+}
+
+fn reads_temporary(plan: pg_sys::SPIPlanPtr) -> Result<bool> {
+    let source = plan_source(plan)?;
+    // SAFETY: the plan source is live, its list holds analysed queries, which the function only reads.
+    unsafe {
+        let queries: PgList<pg_sys::Query> = PgList::from_pg((*source).query_list);
+        Ok(queries.iter_ptr().any(|query| pg_sys::isQueryUsingTempRelation(query)))
+    }
+}
+
+fn server_text(text: &str) -> Result<CString> {
+    to_server(text).ok_or_else(|| SourceError::NotOneSelect { reason: "it holds a NUL character".into() }.into())
+}
+
+fn describe_tuple(tuple: pg_sys::TupleDesc) -> Vec<Described> {
+    // SAFETY: the descriptor is live; the copy is freed when it is dropped.
+    let tuple = unsafe { PgTupleDesc::from_pg_copy(tuple) };
+    let columns = tuple.iter().filter(|attribute| !attribute.attisdropped);
+    columns
+        .map(|attribute| {
+            // SAFETY: a column name is a NUL-terminated string; format_type_be returns a palloc'd one.
+            let (name, type_name) = unsafe {
+                (
+                    CStr::from_ptr(attribute.attname.data.as_ptr()),
+                    CStr::from_ptr(pg_sys::format_type_be(attribute.atttypid)),
+                )
+            };
+            Described {
+                name: from_server(name.to_bytes()).unwrap_or_default(),
+                type_oid: attribute.atttypid,
+                // SAFETY: a catalogue look-up by value.
+                base_oid: unsafe { pg_sys::getBaseType(attribute.atttypid) },
+                type_name: from_server(type_name.to_bytes()).unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+impl Param<'_> {
+    fn type_oid(&self) -> Oid {
+        match self {
+            Param::Date(_) => pg_sys::DATEOID,
+            Param::Timestamp(_) => pg_sys::TIMESTAMPOID,
+            Param::TimestampTz(_) => pg_sys::TIMESTAMPTZOID,
+            Param::Int8(_) => pg_sys::INT8OID,
+            Param::Float8(_) => pg_sys::FLOAT8OID,
+            Param::Text(_) => pg_sys::TEXTOID,
+            Param::Jsonb(_) => pg_sys::JSONBOID,
+        }
+    }
+
+    /// The value in the current memory context.
+    fn datum(&self) -> Result<Datum> {
+        Ok(match self {
+            Param::Date(days) => Datum::from(*days),
+            Param::Timestamp(value) | Param::TimestampTz(value) | Param::Int8(value) => Datum::from(*value),
+            Param::Float8(value) => Datum::from(value.to_bits()),
+            // SAFETY: the function copies a live C string.
+            Param::Text(text) => unsafe { Datum::from(pg_sys::cstring_to_text(server_text(text)?.as_ptr())) },
+            Param::Jsonb(text) => jsonb(&server_text(text)?),
+        })
+    }
+}
+
+fn jsonb(text: &CStr) -> Datum {
+    let (mut function, mut of_type) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+    // SAFETY: the look-up fills two live variables; the input function only reads the C string.
+    unsafe {
+        pg_sys::getTypeInputInfo(pg_sys::JSONBOID, &mut function, &mut of_type);
+        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), of_type, -1)
+    }
+}
+
+fn param_list(params: &[Param]) -> Result<pg_sys::ParamListInfo> {
+    let count = i32::try_from(params.len()).unwrap_or(i32::MAX);
+    // SAFETY: makeParamList allocates room for `count` entries, every one of which is written here.
+    unsafe {
+        let list = pg_sys::makeParamList(count);
+        let entries = (*list).params.as_mut_slice(params.len());
+        for (entry, param) in entries.iter_mut().zip(params) {
+            entry.value = param.datum()?;
+            entry.isnull = false;
+            // A constant: the plan may use its value.
+            entry.pflags = pg_sys::PARAM_FLAG_CONST as u16;
+            entry.ptype = param.type_oid();
+        }
+        Ok(list)
+    }
+}
+
+/// Takes rows from the executor. It is owned by `scan`'s frame, so an error that unwinds frees its columns.
+#[repr(C)]
+struct Receiver<'a> {
+    /// First, so that a pointer to it is a pointer to the whole.
+    callbacks: pg_sys::DestReceiver,
+    kinds: &'a [Kind],
+    budget: &'a mut Budget,
+    sinks: Vec<Sink>,
+    rows: usize,
+    capacity: usize,
+    failure: Option<Failure>,
+}
+
+impl<'a> Receiver<'a> {
+    fn new(kinds: &'a [Kind], budget: &'a mut Budget) -> Self {
+        let callbacks = pg_sys::DestReceiver {
+            receiveSlot: Some(receive),
+            rStartup: Some(start),
+            rShutdown: Some(end),
+            rDestroy: Some(end),
+            mydest: pg_sys::CommandDest::DestTuplestore,
+        };
+        Receiver { callbacks, kinds, budget, sinks: vec![], rows: 0, capacity: 0, failure: None }
+    }
+
+    /// Makes the columns for the types that the executor is about to send.
+    fn start(&mut self, tuple: pg_sys::TupleDesc) -> Result<()> {
+        let columns = describe_tuple(tuple);
+        if columns.len() != self.kinds.len() {
+            let (value, allowed) = (format!("{} columns", columns.len()), format!("{} columns", self.kinds.len()));
+            return Err(Error::InvalidArgument { name: "source", value, allowed }.into());
+        }
+        let sinks = columns.into_iter().zip(self.kinds);
+        self.sinks = sinks
+            .map(|(column, kind)| Sink::new(column.name, column.base_oid, &column.type_name, *kind))
+            .collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// Appends one row.
+    ///
+    /// # Safety
+    /// `slot` is the executor's slot, with values of the types given at the start.
+    #[inline]
+    unsafe fn append(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<()> {
+        if self.rows.is_multiple_of(BATCH) {
+            pgrx::check_for_interrupts!();
+        }
+        if self.rows == self.capacity {
+            self.grow()?;
+        }
+        let width = self.sinks.len();
+        // SAFETY: once deformed, the slot has at least as many values and null marks as there are result columns.
+        let (values, nulls) = unsafe {
+            if usize::try_from((*slot).tts_nvalid).unwrap_or(0) < width {
+                pg_sys::slot_getsomeattrs_int(slot, width as i32);
+            }
+            (
+                std::slice::from_raw_parts((*slot).tts_values, width),
+                std::slice::from_raw_parts((*slot).tts_isnull, width),
+            )
+        };
+        for ((sink, value), null) in self.sinks.iter_mut().zip(values).zip(nulls) {
+            // SAFETY: the executor's value is of the type that the sink was made for in `start`.
+            unsafe { sink.push(*value, *null, self.rows, self.budget)? };
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Doubles the room for rows, or takes what the budget still allows.
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        let width: usize = self.sinks.iter().map(Sink::width).sum();
+        let wanted = self.capacity.max(BATCH);
+        // A column may lie in memory twice while it is moved.
+        let moved = 8 * self.capacity as u64;
+        let allowed = self.budget.left().saturating_sub(moved) / width.max(1) as u64;
+        let more = wanted.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        let bytes = (width * more) as u64;
+        let exceeded = self.budget.exceeded(WHAT, self.budget.used() + (width * wanted) as u64);
+        if more < (wanted / 8).min(BATCH) {
+            return Err(exceeded.into());
+        }
+        self.budget.take(WHAT, bytes)?;
+        for sink in &mut self.sinks {
+            sink.reserve(more).ok_or_else(|| exceeded.clone())?;
+        }
+        self.capacity += more;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Table> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => {
+                let columns = self.sinks.into_iter().map(Sink::finish).collect::<Result<_>>()?;
+                Ok(Table { rows: self.rows, columns })
+            }
+        }
+    }
+}
+
+/// Executor callback: before the first row.
+#[pg_guard]
+unsafe extern "C-unwind" fn start(this: *mut pg_sys::DestReceiver, _operation: i32, tuple: pg_sys::TupleDesc) {
+    // SAFETY: `this` is the receiver that `scan` handed over, and `scan` does not touch it meanwhile.
+    let receiver = unsafe { &mut *this.cast::<Receiver>() };
+    receiver.failure = receiver.start(tuple).err();
+}
+
+/// Executor callback: one row. False ends the scan early.
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, this: *mut pg_sys::DestReceiver) -> bool {
+    // SAFETY: as in `start`; the slot is the executor's.
+    unsafe {
+        let receiver = &mut *this.cast::<Receiver>();
+        if receiver.failure.is_none() {
+            receiver.failure = receiver.append(slot).err();
+        }
+        receiver.failure.is_none()
+    }
+}
+
+/// Executor callback: after the last row. The columns stay with `scan`.
+#[pg_guard]
+unsafe extern "C-unwind" fn end(_this: *mut pg_sys::DestReceiver) {}
