@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod budget;
 pub mod calendar;
+pub mod clean;
 pub mod codec;
 pub mod config;
 pub mod dictionary;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod metrics;
 pub mod network;
 pub mod options;
+pub mod panel;
 pub mod scaling;
 pub mod table;
 

@@ -1,0 +1,518 @@
+//! Cleaned series on one calendar: what rows become before anything is learnt or forecast.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{Calendar, Frequency};
+use super::clean;
+use super::config::{Aggregate, Options, Roles, SeriesEnd};
+use super::error::{Error, Result};
+use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
+
+/// Longest series, in steps: a wrong date must not ask for the memory of the world.
+const MOST_STEPS: u64 = 5_000_000;
+/// Distinct values of a text covariate that get an input of their own; the rest have none set.
+const MOST_CATEGORIES: usize = 32;
+/// Series whose times are looked at to find the frequency.
+const PROBED_SERIES: usize = 500;
+
+/// Whether a covariate is known beyond the origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Known {
+    Past,
+    Ahead,
+}
+
+/// How a column that changes in time becomes numbers; learnt in training, kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoder {
+    pub column: String,
+    pub known: Known,
+    /// Values that get a 0/1 input each; `None` for a numeric column.
+    pub categories: Option<Vec<Value>>,
+}
+
+/// What rows are laid on: learnt in training, kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub calendar: Calendar,
+    pub encoders: Vec<Encoder>,
+}
+
+/// One history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    pub key: Vec<Value>,
+    /// Number of its first step.
+    pub first: i64,
+    /// Steps up to its last known target: the origin lies behind them.
+    pub len: usize,
+    /// Steps up to its last row, planned ones included.
+    pub span: usize,
+    offset: usize,
+}
+
+/// Numbers over the steps of every series; NaN where there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Covariate {
+    pub name: String,
+    pub known: Known,
+    values: Vec<f32>,
+}
+
+/// One value for each series.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Static {
+    Numbers(String, Vec<f32>),
+    Categories(String, Vec<Value>),
+}
+
+/// What cleaning did, for the user.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub rows: usize,
+    pub steps: usize,
+    pub duplicates: usize,
+    pub filled: usize,
+    pub outliers: usize,
+    pub stockouts: usize,
+}
+
+/// All series of a source, sorted by key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    pub calendar: Calendar,
+    pub series: Vec<Series>,
+    pub covariates: Vec<Covariate>,
+    pub statics: Vec<Static>,
+    pub summary: Summary,
+    target: Vec<f32>,
+}
+
+/// What is known when: rows behind `as_of` (a time) count as planned ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct View {
+    pub as_of: Option<i64>,
+}
+
+impl Frame {
+    /// Finds the calendar and the values of text covariates.
+    ///
+    /// # Errors
+    /// [`Error::NoFrequency`], or what is wrong with the time column.
+    pub fn learn(table: &Table, roles: &Roles, frequency: Option<Frequency>, zone: Option<&str>) -> Result<Frame> {
+        let name = roles.time.as_deref().unwrap_or_default();
+        let times = times(table, name)?;
+        let calendar = match frequency {
+            Some(frequency) => Calendar::with(frequency, times.iter().copied(), zone)?,
+            None => {
+                let (keys, owner) = group(table, &roles.series);
+                let mut sets: Vec<Vec<i64>> = vec![Vec::new(); keys.len().min(PROBED_SERIES)];
+                for (row, series) in owner.iter().enumerate() {
+                    if let Some(set) = sets.get_mut(*series as usize) {
+                        set.push(times[row]);
+                    }
+                }
+                sets.iter_mut().for_each(|set| {
+                    set.sort_unstable();
+                    set.dedup();
+                });
+                Calendar::infer(&sets, name, zone)?
+            }
+        };
+        let columns = roles.past.iter().map(|c| (c, Known::Past)).chain(roles.future.iter().map(|c| (c, Known::Ahead)));
+        let encoder = |(column, known): (&String, Known)| {
+            let categories = match table.column(column) {
+                Some(Column::Categories(categories)) => Some(commonest(categories)),
+                _ => None,
+            };
+            Encoder { column: column.clone(), known, categories }
+        };
+        Ok(Frame { calendar, encoders: columns.map(encoder).collect() })
+    }
+}
+
+/// The most frequent values, the commonest first, ties by value.
+fn commonest(categories: &Categories) -> Vec<Value> {
+    let mut counts = vec![0usize; categories.values.len()];
+    categories.codes.iter().filter_map(|code| counts.get_mut(*code as usize).map(|n| *n += 1)).for_each(drop);
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by(|a, b| counts[*b].cmp(&counts[*a]).then(categories.values[*a].cmp(&categories.values[*b])));
+    order.into_iter().take(MOST_CATEGORIES).map(|i| categories.values[i].clone()).collect()
+}
+
+fn times<'a>(table: &'a Table, name: &str) -> Result<&'a [i64]> {
+    let Some(Column::Times(times)) = table.column(name) else {
+        return Err(Error::Damaged { reason: format!("column \"{name}\" is no time") });
+    };
+    match times.iter().filter(|time| **time == NULL_TIME).count() {
+        0 => Ok(times),
+        count => Err(Error::NullTime { column: name.into(), count, rows: times.len() }),
+    }
+}
+
+/// The sorted keys, and the index among them of every row's.
+fn group(table: &Table, names: &[String]) -> (Vec<Vec<Value>>, Vec<u32>) {
+    let columns: Vec<&Categories> = names
+        .iter()
+        .filter_map(|name| match table.column(name) {
+            Some(Column::Categories(categories)) => Some(categories),
+            _ => None,
+        })
+        .collect();
+    // A key is the mixed-radix number of its codes; NULL has the code one past the last.
+    let radix: Vec<u128> = columns.iter().map(|column| column.values.len() as u128 + 1).collect();
+    let mut found: HashMap<u128, u32> = HashMap::new();
+    let mut keys: Vec<Vec<Value>> = Vec::new();
+    let mut owner: Vec<u32> = Vec::with_capacity(table.rows);
+    let mut last: Option<(u128, u32)> = None;
+    for row in 0..table.rows {
+        let number = columns
+            .iter()
+            .zip(&radix)
+            .fold(0u128, |number, (column, radix)| number * radix + u128::from(column.codes[row]).min(radix - 1));
+        let index = match last {
+            Some((same, index)) if same == number => index,
+            _ => *found.entry(number).or_insert_with(|| {
+                keys.push(columns.iter().map(|column| column.value(row)).collect());
+                (keys.len() - 1) as u32
+            }),
+        };
+        last = Some((number, index));
+        owner.push(index);
+    }
+    let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
+    let mut rank = vec![0u32; keys.len()];
+    order.iter().enumerate().for_each(|(rank_of, index)| rank[*index as usize] = rank_of as u32);
+    owner.iter_mut().for_each(|index| *index = rank[*index as usize]);
+    (order.into_iter().map(|index| std::mem::take(&mut keys[index as usize])).collect(), owner)
+}
+
+fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a Numbers> {
+    match table.column(name) {
+        Some(Column::Numbers(numbers)) => match &numbers.first_not_finite {
+            None => Ok(numbers),
+            Some((row, value)) => Err(Error::NotFinite {
+                column: name.into(),
+                count: numbers.not_finite,
+                example: format!("{value} in row {}", row + 1),
+            }),
+        },
+        _ => Err(Error::Damaged { reason: format!("column \"{name}\" is no number") }),
+    }
+}
+
+/// The rows of one series in time order.
+struct Rows<'a> {
+    /// (step, row)
+    rows: &'a [(i64, u32)],
+}
+
+impl Panel {
+    /// Groups rows by series, merges those of one step, fills the gaps and treats outliers.
+    ///
+    /// # Errors
+    /// What is wrong with the rows: no value at all, NaN or infinite values, NULL times, a span beyond reason.
+    pub fn build(table: &Table, roles: &Roles, options: &Options, frame: &Frame, view: View) -> Result<Panel> {
+        if table.rows == 0 {
+            return Err(Error::NoRows);
+        }
+        let calendar = &frame.calendar;
+        let target = numbers(table, &roles.target)?;
+        if target.values.iter().all(|value| value.is_nan()) {
+            return Err(Error::AllNull { column: roles.target.clone(), rows: table.rows });
+        }
+        let times = times(table, roles.time.as_deref().unwrap_or_default())?;
+        let (keys, owner) = group(table, &roles.series);
+        let now = view.as_of.map_or(i64::MAX, |time| calendar.step(time));
+        let mut sorted: Vec<Vec<(i64, u32)>> = vec![Vec::new(); keys.len()];
+        for (row, series) in owner.iter().enumerate() {
+            sorted[*series as usize].push((calendar.step(times[row]), row as u32));
+        }
+        sorted.iter_mut().for_each(|rows| rows.sort_by_key(|(step, _)| *step));
+        let known = |(step, row): &(i64, u32)| *step <= now && !target.values[*row as usize].is_nan();
+        let ends = |rows: &[(i64, u32)]| rows.iter().rev().find(|row| known(row)).map(|(step, _)| *step);
+        let common = sorted.iter().filter_map(|rows| ends(rows)).max();
+        let mut panel = Panel {
+            calendar: calendar.clone(),
+            series: Vec::with_capacity(keys.len()),
+            covariates: empty_covariates(&frame.encoders),
+            statics: Vec::new(),
+            summary: Summary { rows: table.rows, ..Summary::default() },
+            target: Vec::new(),
+        };
+        for (key, rows) in keys.into_iter().zip(&sorted) {
+            let own = ends(rows);
+            let last = if options.series_end == SeriesEnd::Common { common } else { own };
+            let last_row = rows.last().map_or(0, |(step, _)| *step);
+            let (first, len, span) = match (rows.iter().find(|row| known(row)), last.or(common)) {
+                (Some((first, _)), Some(last)) => {
+                    let span = Calendar::span(*first, last.max(last_row));
+                    if span > MOST_STEPS {
+                        let (series, frequency) = (show_key(&roles.series, &key), calendar.frequency.to_string());
+                        return Err(Error::TooManySteps { series, steps: span, frequency, limit: MOST_STEPS });
+                    }
+                    (*first, (last - first + 1) as usize, span as usize)
+                }
+                // A series without a known value begins behind the newest of the others.
+                (_, newest) => {
+                    let first = newest.unwrap_or(now).saturating_add(1);
+                    (first, 0, usize::try_from(last_row - first + 1).unwrap_or(0))
+                }
+            };
+            let offset = panel.target.len();
+            panel.series.push(Series { key, first, len, span, offset });
+            panel.fill(&Rows { rows }, table, target, (roles, options), frame, now)?;
+        }
+        panel.statics = statics(table, roles, &panel.series, &sorted)?;
+        panel.summary.steps = panel.series.iter().map(|series| series.len).sum();
+        Ok(panel)
+    }
+
+    fn fill(
+        &mut self,
+        rows: &Rows,
+        table: &Table,
+        target: &Numbers,
+        (roles, options): (&Roles, &Options),
+        frame: &Frame,
+        now: i64,
+    ) -> Result<()> {
+        let series = self.series[self.series.len() - 1].clone();
+        let place = |step: i64| usize::try_from(step - series.first).ok().filter(|at| *at < series.span);
+        let mut merged = Merged::new(series.len, options.aggregate);
+        for (step, row) in rows.rows.iter().filter(|(step, _)| *step <= now) {
+            if let Some(at) = place(*step).filter(|at| *at < series.len) {
+                merged.add(at, target.values[*row as usize]);
+            }
+        }
+        self.summary.duplicates += merged.duplicates;
+        let mut values = merged.finish();
+        if let Some(column) = &options.stockout_column {
+            let out = numbers(table, column)?;
+            for (step, row) in rows.rows {
+                if let Some(at) = place(*step).filter(|at| *at < series.len && out.values[*row as usize] > 0.0) {
+                    self.summary.stockouts += 1;
+                    values[at] = f32::INFINITY;
+                }
+            }
+        }
+        self.summary.filled += clean::fill_gaps(&mut values, options.missing());
+        values.iter_mut().filter(|value| value.is_infinite()).for_each(|value| *value = f32::NAN);
+        self.summary.outliers += clean::outliers(&mut values, options.outliers);
+        self.target.extend_from_slice(&values);
+        self.target.resize(series.offset + series.span, f32::NAN);
+        let mut column = 0;
+        for encoder in &frame.encoders {
+            let inputs = encoder.categories.as_ref().map_or(1, Vec::len);
+            for covariate in &mut self.covariates[column..column + inputs] {
+                covariate.values.resize(series.offset + series.span, f32::NAN);
+            }
+            let visible = |step: i64| encoder.known == Known::Ahead || step <= now;
+            let rows = rows.rows.iter().filter(|(step, _)| visible(*step));
+            let placed = rows.filter_map(|(step, row)| place(*step).map(|at| (series.offset + at, *row as usize)));
+            let targets = &mut self.covariates[column..column + inputs];
+            encode(encoder, table, placed, targets)?;
+            column += inputs;
+        }
+        debug_assert!(roles.past.len() + roles.future.len() == frame.encoders.len());
+        Ok(())
+    }
+
+    /// Known values of a series and, behind its origin, NaN: `[span]`.
+    pub fn target(&self, series: usize) -> &[f32] {
+        let Series { offset, span, .. } = self.series[series];
+        &self.target[offset..offset + span]
+    }
+
+    /// Known values of a series, oldest first: `[len]`.
+    pub fn history(&self, series: usize) -> &[f32] {
+        &self.target(series)[..self.series[series].len]
+    }
+
+    /// A covariate over the steps of a series: `[span]`.
+    pub fn covariate(&self, covariate: usize, series: usize) -> &[f32] {
+        let Series { offset, span, .. } = self.series[series];
+        &self.covariates[covariate].values[offset..offset + span]
+    }
+
+    /// The panel as it was `steps` before each origin: later targets are gone, planned covariates stay.
+    pub fn rewind(&self, steps: usize) -> Panel {
+        let mut past = self.clone();
+        for series in &mut past.series {
+            series.len = series.len.saturating_sub(steps);
+            let hidden = series.offset + series.len..series.offset + series.span;
+            past.target[hidden.clone()].fill(f32::NAN);
+            for covariate in past.covariates.iter_mut().filter(|covariate| covariate.known == Known::Past) {
+                covariate.values[hidden.clone()].fill(f32::NAN);
+            }
+        }
+        past
+    }
+
+    /// One series alone, its history continued by `values` as if they were known: for steps beyond the horizon.
+    pub fn continued(&self, series: usize, values: &[f32]) -> Panel {
+        let source = &self.series[series];
+        let len = source.len + values.len();
+        let span = source.span.max(len);
+        let stretch = |all: &[f32]| {
+            let mut own = all[source.offset..source.offset + source.span].to_vec();
+            own.resize(span, f32::NAN);
+            own
+        };
+        let mut target = stretch(&self.target);
+        target[source.len..len].copy_from_slice(values);
+        let covariate = |c: &Covariate| Covariate { values: stretch(&c.values), ..c.clone() };
+        let one = |s: &Static| match s {
+            Static::Numbers(name, values) => Static::Numbers(name.clone(), vec![values[series]]),
+            Static::Categories(name, values) => Static::Categories(name.clone(), vec![values[series].clone()]),
+        };
+        Panel {
+            calendar: self.calendar.clone(),
+            series: vec![Series { len, span, offset: 0, ..source.clone() }],
+            covariates: self.covariates.iter().map(covariate).collect(),
+            statics: self.statics.iter().map(one).collect(),
+            summary: Summary::default(),
+            target,
+        }
+    }
+}
+
+/// A key as users read it: `{"store": 1, "sku": "A"}`.
+pub fn show_key(names: &[String], key: &[Value]) -> String {
+    let fields: serde_json::Map<String, serde_json::Value> =
+        names.iter().zip(key).map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
+    serde_json::Value::Object(fields).to_string()
+}
+
+fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
+    let one = |name: String, known| Covariate { name, known, values: Vec::new() };
+    encoders
+        .iter()
+        .flat_map(|encoder| match &encoder.categories {
+            None => vec![one(encoder.column.clone(), encoder.known)],
+            Some(values) => {
+                values.iter().map(|value| one(format!("{}={value}", encoder.column), encoder.known)).collect()
+            }
+        })
+        .collect()
+}
+
+/// Writes one column's rows into its inputs: the mean of a step's numbers, the last of its categories.
+fn encode(
+    encoder: &Encoder,
+    table: &Table,
+    placed: impl Iterator<Item = (usize, usize)>,
+    targets: &mut [Covariate],
+) -> Result<()> {
+    match (table.column(&encoder.column), &encoder.categories) {
+        (Some(Column::Categories(column)), Some(known)) => {
+            let codes: Vec<Option<usize>> =
+                column.values.iter().map(|value| known.iter().position(|other| other == value)).collect();
+            for (at, row) in placed {
+                let Some(code) = codes.get(column.codes[row] as usize) else { continue };
+                for (input, target) in targets.iter_mut().enumerate() {
+                    target.values[at] = f32::from(u8::from(*code == Some(input)));
+                }
+            }
+        }
+        (_, None) => {
+            let column = numbers(table, &encoder.column)?;
+            let mut same = (usize::MAX, 0.0);
+            for (at, row) in placed {
+                let value = column.values[row];
+                if value.is_nan() {
+                    continue;
+                }
+                let mean = &mut targets[0].values[at];
+                same = if same.0 == at && !mean.is_nan() { (at, same.1 + 1.0) } else { (at, 1.0) };
+                *mean = if same.1 > 1.0 { *mean + (value - *mean) / same.1 } else { value };
+            }
+        }
+        _ => return Err(Error::Damaged { reason: format!("column \"{}\" is no category", encoder.column) }),
+    }
+    Ok(())
+}
+
+fn statics(table: &Table, roles: &Roles, series: &[Series], sorted: &[Vec<(i64, u32)>]) -> Result<Vec<Static>> {
+    let mut all = Vec::new();
+    for name in &roles.statics {
+        let not_static =
+            |i: usize| Error::NotStatic { column: name.clone(), series: show_key(&roles.series, &series[i].key) };
+        match table.column(name) {
+            Some(Column::Categories(column)) => {
+                let mut values = Vec::with_capacity(series.len());
+                for (i, rows) in sorted.iter().enumerate() {
+                    let mut codes =
+                        rows.iter().map(|(_, row)| *row as usize).filter(|row| column.value(*row) != Value::Null);
+                    let first = codes.next();
+                    if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
+                        return Err(not_static(i));
+                    }
+                    values.push(first.map_or(Value::Null, |row| column.value(row)));
+                }
+                all.push(Static::Categories(name.clone(), values));
+            }
+            _ => {
+                let column = numbers(table, name)?;
+                let mut values = Vec::with_capacity(series.len());
+                for (i, rows) in sorted.iter().enumerate() {
+                    let mut known = rows.iter().map(|(_, row)| column.values[*row as usize]).filter(|x| !x.is_nan());
+                    let first = known.next();
+                    if known.any(|value| Some(value) != first) {
+                        return Err(not_static(i));
+                    }
+                    values.push(first.unwrap_or(f32::NAN));
+                }
+                all.push(Static::Numbers(name.clone(), values));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The rows of each step becoming one value; sums are kept in double precision.
+struct Merged {
+    aggregate: Aggregate,
+    values: Vec<f64>,
+    counts: Vec<u32>,
+    duplicates: usize,
+}
+
+impl Merged {
+    fn new(steps: usize, aggregate: Aggregate) -> Merged {
+        Merged { aggregate, values: vec![0.0; steps], counts: vec![0; steps], duplicates: 0 }
+    }
+
+    fn add(&mut self, at: usize, value: f32) {
+        if value.is_nan() {
+            return;
+        }
+        let value = f64::from(value);
+        let first = self.counts[at] == 0;
+        self.counts[at] += 1;
+        self.duplicates += usize::from(!first);
+        self.values[at] = match self.aggregate {
+            Aggregate::Sum | Aggregate::Mean => self.values[at] + value,
+            Aggregate::Max if !first => self.values[at].max(value),
+            Aggregate::Max | Aggregate::Last => value,
+        };
+    }
+
+    fn finish(self) -> Vec<f32> {
+        let mean = self.aggregate == Aggregate::Mean;
+        let one = |(value, count): (f64, u32)| match count {
+            0 => f32::NAN,
+            count if mean => (value / f64::from(count)) as f32,
+            _ => value as f32,
+        };
+        self.values.into_iter().zip(self.counts).map(one).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "panel_tests.rs"]
+mod tests;
