@@ -368,6 +368,11 @@ impl Calendar {
         last.abs_diff(first) + 1
     }
 
+    /// Steps in the season that baselines repeat.
+    pub fn season(&self) -> usize {
+        self.frequency.season()
+    }
+
     /// The time of a step as text for messages.
     pub fn label(&self, step: i64) -> String {
         let time = self.local(self.time(step));

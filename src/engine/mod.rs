@@ -8,11 +8,15 @@ pub mod codec;
 pub mod config;
 pub mod dictionary;
 pub mod error;
+pub mod evaluation;
+pub mod features;
 pub mod metrics;
+pub mod model;
 pub mod network;
 pub mod options;
 pub mod panel;
 pub mod scaling;
 pub mod table;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,130 @@
+//! From cleaned series to network inputs: one function serves training and forecasting.
+//!
+//! What is filled for an origin reads targets and past covariates before it and planned covariates only.
+
+use serde::{Deserialize, Serialize};
+
+use super::panel::Panel;
+
+pub mod statics;
+mod step;
+pub mod window;
+
+pub use statics::Statics;
+pub use step::StepFeatures;
+pub use window::WindowFeatures;
+
+/// One thing to learn from or to forecast: a series at an origin (steps known), and for step features the lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    pub series: usize,
+    pub origin: usize,
+    /// Steps beyond the first step behind the origin; 0 for windows.
+    pub lead: usize,
+}
+
+/// How outputs become values: `inverse(center + scale * output)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm {
+    pub center: f32,
+    pub scale: f32,
+    /// Values were compressed by sign(y) ln(1 + |y| / level).
+    pub log_level: Option<f32>,
+}
+
+/// Where a compressed value stops growing when it is expanded again: e^60 is still finite in f32.
+const MOST_LOG: f32 = 60.0;
+
+impl Norm {
+    /// From a value to what the network learns.
+    pub fn compress(&self, value: f32) -> f32 {
+        let value = match self.log_level {
+            Some(level) => (value.abs() / level).ln_1p().copysign(value),
+            None => value,
+        };
+        (value - self.center) / self.scale
+    }
+
+    /// From an output to a value.
+    pub fn expand(&self, output: f32) -> f32 {
+        let value = self.center + self.scale * output;
+        match self.log_level {
+            Some(level) => level * value.abs().min(MOST_LOG).exp_m1().copysign(value),
+            None => value,
+        }
+    }
+}
+
+/// Which features a network reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Features {
+    Window(WindowFeatures),
+    Step(StepFeatures),
+}
+
+impl Features {
+    /// Numeric inputs of one sample.
+    pub fn width(&self) -> usize {
+        match self {
+            Features::Window(window) => window.width(),
+            Features::Step(step) => step.width(),
+        }
+    }
+
+    /// Values that one sample forecasts.
+    pub fn targets(&self) -> usize {
+        match self {
+            Features::Window(window) => window.horizon,
+            Features::Step(_) => 1,
+        }
+    }
+
+    /// Least number of known steps before an origin.
+    pub fn least_history(&self) -> usize {
+        match self {
+            Features::Window(window) => window.least_history(),
+            Features::Step(step) => step.least_history(),
+        }
+    }
+
+    /// What is computed once for a panel.
+    pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
+        match self {
+            Features::Window(window) => Prepared::Window(window.prepare(panel)),
+            Features::Step(step) => Prepared::Step(step.prepare(panel)),
+        }
+    }
+}
+
+/// Features over one panel.
+pub enum Prepared<'a> {
+    Window(window::Prepared<'a>),
+    Step(step::Prepared<'a>),
+}
+
+impl Prepared<'_> {
+    /// Writes a sample's inputs (`[width]`, `[codes]`) and says how its outputs are to be read.
+    pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
+        match self {
+            Prepared::Window(window) => window.inputs(sample, numeric, codes),
+            Prepared::Step(step) => step.inputs(sample, numeric, codes),
+        }
+    }
+
+    /// Writes what a sample teaches: compressed targets and their weights, 0 where the target is unknown.
+    pub fn targets(&self, sample: Sample, norm: &Norm, target: &mut [f32], weight: &mut [f32]) {
+        match self {
+            Prepared::Window(window) => window.targets(sample, norm, target, weight),
+            Prepared::Step(step) => step.targets(sample, norm, target, weight),
+        }
+    }
+
+    /// Whether a planned covariate forces the value of this step to zero, as on a closed day.
+    pub fn is_forced_zero(&self, series: usize, step: usize) -> bool {
+        match self {
+            Prepared::Window(_) => false,
+            Prepared::Step(prepared) => prepared.is_forced_zero(series, step),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! One step of the horizon: what is planned for it and what the past says of such steps in, its value out.
+//!
+//! Values are compressed by a logarithm relative to the series' level and seen as differences from its recent mean.
+//! Every input is read before the origin but the calendar and planned covariates, which are read around the step.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::config::{Encoding, ScalingMethod};
+use super::super::network::Embedding;
+use super::super::panel::{Known, Panel};
+use super::super::scaling::Scaler;
+use super::statics::{Identity, Statics};
+use super::{Norm, Sample};
+
+const MOST_INPUT: f32 = 8.0;
+/// Steps around the forecast one at which a 0/1 covariate is read too.
+const NEIGHBOURS: [i64; 4] = [-2, -1, 1, 2];
+/// Newest values at the same position of the season.
+const SAME_POSITION: usize = 4;
+/// Seasons back that conditional means look.
+const SEASONS_BACK: [usize; 2] = [13, 52];
+/// A covariate value is a structural zero when this share of at least this many steps with it are zero.
+const FORCED_SHARE: f64 = 0.995;
+const FORCED_STEPS: u32 = 500;
+const CALENDAR: usize = 16;
+
+/// Architecture of the inputs; learnt in training, kept with the model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepFeatures {
+    pub horizon: usize,
+    pub season: usize,
+    /// Steps of the longer season behind the short one: a year of days, a week of hours.
+    year: usize,
+    /// Lengths of the rolling means; the level is the fourth's.
+    rolling: [usize; 5],
+    statics: Statics,
+    /// Scalers of the panel's covariates, in order.
+    covariates: Vec<(Known, Scaler)>,
+    /// Planned covariates that are 0 or 1.
+    binary: Vec<usize>,
+    /// (covariate, value) that force the target to zero.
+    forced: Vec<(usize, f32)>,
+    /// First and last step of training: where the trend input is 0 and 1.
+    trend: (i64, i64),
+    /// Scalers of all numeric inputs.
+    pub inputs: Vec<Scaler>,
+}
+
+impl StepFeatures {
+    pub fn learn(panel: &Panel, horizon: usize, encoding: Encoding) -> StepFeatures {
+        let season = panel.calendar.frequency.season();
+        let (year, rolling) = match season {
+            7 => (364, [14, 28, 56, 112, 364]),
+            52 => (52, [4, 8, 13, 26, 52]),
+            24 => (168, [24, 48, 168, 336, 672]),
+            12 => (12, [2, 3, 6, 12, 24]),
+            m => (m, [m, 2 * m, 4 * m, 8 * m, 16 * m]),
+        };
+        let histories = |index: usize| {
+            panel.series.iter().enumerate().map(move |(i, s)| (&panel.covariate(index, i)[..s.len], panel.history(i)))
+        };
+        let scaler = |index| {
+            let known = histories(index).flat_map(|(values, _)| values.iter().copied());
+            Scaler::fit(ScalingMethod::Standard, known)
+        };
+        let covariates = panel.covariates.iter().enumerate().map(|(i, c)| (c.known, scaler(i))).collect();
+        let is_binary = |index: usize| {
+            panel.covariates[index].known == Known::Ahead
+                && histories(index).flat_map(|(values, _)| values).all(|x| x.is_nan() || *x == 0.0 || *x == 1.0)
+        };
+        let binary: Vec<usize> = (0..panel.covariates.len()).filter(|index| is_binary(*index)).collect();
+        let mut forced = Vec::new();
+        for &index in &binary {
+            for value in [0.0, 1.0] {
+                let (mut steps, mut zeros) = (0u32, 0u32);
+                for (covariate, target) in histories(index).flat_map(|(values, history)| values.iter().zip(history)) {
+                    let counts = *covariate == value && !target.is_nan();
+                    steps += u32::from(counts);
+                    zeros += u32::from(counts && *target == 0.0);
+                }
+                if steps >= FORCED_STEPS && f64::from(zeros) >= FORCED_SHARE * f64::from(steps) {
+                    forced.push((index, value));
+                }
+            }
+        }
+        // A value that nearly always stands, on a target that is nearly always zero, forces nothing.
+        let all: usize = panel.series.iter().map(|series| series.len).sum();
+        let zero: usize = (0..panel.series.len()).map(|i| panel.history(i).iter().filter(|y| **y == 0.0).count()).sum();
+        if zero * 2 > all {
+            forced.clear();
+        }
+        let first = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first).min().unwrap_or(0);
+        let last = panel.series.iter().map(|s| s.first + s.len as i64).max().unwrap_or(1);
+        let statics = Statics::learn(panel, encoding, Identity::Embedded);
+        let trend = (first, last.max(first + 1));
+        let mut features = StepFeatures {
+            horizon,
+            season,
+            year,
+            rolling,
+            statics,
+            covariates,
+            binary,
+            forced,
+            trend,
+            inputs: Vec::new(),
+        };
+        features.inputs = vec![Scaler { center: 0.0, scale: 1.0 }; features.width()];
+        features
+    }
+
+    pub fn embeddings(&self) -> Vec<Embedding> {
+        self.statics.embeddings()
+    }
+
+    pub fn width(&self) -> usize {
+        let covariates: usize =
+            self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
+        let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + 5;
+        covariates + self.binary.len() * NEIGHBOURS.len() + 1 + CALENDAR + past + self.statics.width()
+    }
+
+    pub fn least_history(&self) -> usize {
+        self.season.min(24) + 1
+    }
+
+    pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
+        let (numeric, codes) = self.statics.apply(panel);
+        let mut prepared = Prepared {
+            features: self,
+            panel,
+            numeric,
+            codes,
+            levels: Vec::new(),
+            values: Vec::new(),
+            sums: Vec::new(),
+        };
+        for series in 0..panel.series.len() {
+            prepared.add(series);
+        }
+        prepared
+    }
+}
+
+/// Step features over one panel.
+pub struct Prepared<'a> {
+    features: &'a StepFeatures,
+    panel: &'a Panel,
+    numeric: Vec<f32>,
+    codes: Vec<u32>,
+    /// Size of a usual value of every series.
+    levels: Vec<f32>,
+    /// Compressed known values; NaN where unknown or forced to zero.
+    values: Vec<Vec<f32>>,
+    /// Sum and count of `values` before each step.
+    sums: Vec<Vec<(f64, u32)>>,
+}
+
+impl Prepared<'_> {
+    fn add(&mut self, series: usize) {
+        let history = self.panel.history(series);
+        // The level is read from the oldest values, which lie before every origin that is learnt from.
+        let oldest = &history[..history.len().min(self.features.least_history())];
+        let size = |values: &[f32]| {
+            let known: Vec<f32> = values.iter().copied().filter(|y| !y.is_nan() && *y != 0.0).map(f32::abs).collect();
+            known.iter().map(|y| f64::from(*y)).sum::<f64>() as f32 / known.len() as f32
+        };
+        let level = Some(size(oldest)).filter(|x| x.is_finite() && *x > 0.0).unwrap_or(1.0);
+        let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
+        let value = |(step, y): (usize, &f32)| match y.is_nan() || self.is_forced_zero(series, step) {
+            true => f32::NAN,
+            false => norm.compress(*y),
+        };
+        let values: Vec<f32> = history.iter().enumerate().map(value).collect();
+        let mut sum = (0.0, 0);
+        let mut sums = vec![sum];
+        for value in values.iter() {
+            if !value.is_nan() {
+                sum = (sum.0 + f64::from(*value), sum.1 + 1);
+            }
+            sums.push(sum);
+        }
+        self.levels.push(level);
+        self.values.push(values);
+        self.sums.push(sums);
+    }
+
+    pub fn is_forced_zero(&self, series: usize, step: usize) -> bool {
+        self.features.forced.iter().any(|(covariate, value)| {
+            self.panel.covariate(*covariate, series).get(step).is_some_and(|known| known == value)
+        })
+    }
+
+    /// The mean of known values in steps `[from, to)`.
+    fn mean(&self, series: usize, from: i64, to: i64) -> Option<f32> {
+        let sums = &self.sums[series];
+        let clamp = |step: i64| sums[usize::try_from(step).unwrap_or(0).min(sums.len() - 1)];
+        let (start, end) = (clamp(from), clamp(to));
+        (end.1 > start.1).then(|| ((end.0 - start.0) / f64::from(end.1 - start.1)) as f32)
+    }
+
+    fn value(&self, series: usize, step: i64) -> Option<f32> {
+        let value = usize::try_from(step).ok().and_then(|step| self.values[series].get(step)).copied();
+        value.filter(|value| !value.is_nan())
+    }
+
+    fn planned(&self, covariate: usize, series: usize, step: i64) -> Option<f32> {
+        let values = self.panel.covariate(covariate, series);
+        usize::try_from(step).ok().and_then(|step| values.get(step)).copied().filter(|value| !value.is_nan())
+    }
+
+    /// The 0/1 covariates of a step as one number.
+    fn signature(&self, series: usize, step: i64) -> u32 {
+        let binary = self.features.binary.iter().take(16).enumerate();
+        binary.map(|(bit, covariate)| u32::from(self.planned(*covariate, series, step) == Some(1.0)) << bit).sum()
+    }
+
+    pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
+        let features = self.features;
+        let Sample { series, origin, lead } = sample;
+        let (origin, step) = (origin as i64, (origin + lead) as i64);
+        let level = self.mean(series, origin - features.rolling[3] as i64, origin);
+        let center = level.or_else(|| self.mean(series, 0, origin)).unwrap_or(0.0);
+        let mut inputs = Writer { inputs: numeric, at: 0 };
+        self.plan(sample, &mut inputs);
+        inputs.push((lead + 1) as f32 / features.horizon as f32);
+        self.calendar(self.panel.series[series].first + step, &mut inputs);
+        self.past((series, origin, step), center, &mut inputs);
+        let width = features.statics.width();
+        self.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
+        for (input, scaler) in numeric.iter_mut().zip(&features.inputs) {
+            *input = scaler.scale(*input).clamp(-MOST_INPUT, MOST_INPUT);
+        }
+        let count = codes.len();
+        codes.copy_from_slice(&self.codes[series * count..(series + 1) * count]);
+        Norm { center, scale: 1.0, log_level: Some(self.levels[series]) }
+    }
+
+    fn plan(&self, sample: Sample, inputs: &mut Writer) {
+        let Sample { series, origin, lead } = sample;
+        let step = (origin + lead) as i64;
+        for (index, (known, scaler)) in self.features.covariates.iter().enumerate() {
+            let scaled = |value: Option<f32>| value.map_or(0.0, |value| scaler.scale(value));
+            match known {
+                Known::Ahead => inputs.push(scaled(self.planned(index, series, step))),
+                Known::Past => {
+                    let values = &self.panel.covariate(index, series)[..origin];
+                    let newest = values.iter().rev().take(2 * self.features.season).filter(|value| !value.is_nan());
+                    let (sum, count) = newest.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+                    inputs.push(scaled(values.iter().rev().find(|value| !value.is_nan()).copied()));
+                    inputs.push(scaled((count > 0.0).then(|| sum / count)));
+                }
+            }
+        }
+        for index in &self.features.binary {
+            NEIGHBOURS.iter().for_each(|by| inputs.push(self.planned(*index, series, step + by).unwrap_or(0.0)));
+        }
+    }
+
+    fn calendar(&self, step: i64, inputs: &mut Writer) {
+        let civil = self.panel.calendar.civil(step);
+        (0..7).for_each(|weekday| inputs.push(f32::from(u8::from(civil.weekday == weekday))));
+        for (share, waves) in [(civil.year_share, 2), (civil.day_share, 1)] {
+            for wave in 1..=waves {
+                let angle = std::f32::consts::TAU * wave as f32 * share;
+                inputs.push(angle.sin());
+                inputs.push(angle.cos());
+            }
+        }
+        inputs.push(civil.day as f32 / 31.0);
+        inputs.push(f32::from(u8::from(civil.day <= 3)));
+        let (first, last) = self.features.trend;
+        inputs.push((step - first) as f32 / (last - first) as f32);
+    }
+
+    fn past(&self, (series, origin, step): (usize, i64, i64), center: f32, inputs: &mut Writer) {
+        let StepFeatures { season, year, rolling, .. } = *self.features;
+        let (season, year) = (season as i64, year as i64);
+        inputs.push(center);
+        inputs.push(self.value(series, origin - 1).map_or(0.0, |value| value - center));
+        for length in rolling {
+            inputs.push(self.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
+        }
+        // The newest step before the origin at the same position of the season.
+        let same = step - ((step - origin) / season + 1) * season;
+        for back in 0..SAME_POSITION as i64 {
+            let at = same - back * season;
+            inputs.push(self.value(series, at).map_or(0.0, |value| value - center));
+            let flag = self.features.binary.first().and_then(|covariate| self.planned(*covariate, series, at));
+            inputs.push(flag.unwrap_or(0.0));
+        }
+        let signature = self.signature(series, step);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for back in 0..SEASONS_BACK[1] {
+            let at = same - back as i64 * season;
+            if let Some(value) = self.value(series, at).filter(|_| self.signature(series, at) == signature) {
+                sum += value - center;
+                count += 1.0;
+            }
+            if SEASONS_BACK.contains(&(back + 1)) {
+                inputs.push(sum / (count + 1.0));
+                inputs.push((count as f32).ln_1p());
+            }
+        }
+        // The same time last year, relative to last year's level.
+        let years = ((step - origin) / year + 1) * year;
+        let then = step - years;
+        let level = self.mean(series, origin - years - rolling[3] as i64, origin - years);
+        let relative = |value: Option<f32>| value.zip(level).map_or(0.0, |(value, level)| value - level);
+        inputs.push(relative(self.value(series, then)));
+        inputs.push(relative(self.value(series, then - season)));
+        // Never at or behind the origin.
+        inputs.push(relative(self.value(series, (then + season).min(origin - 1))));
+        inputs.push(relative(self.mean(series, then - season, (then + season + 1).min(origin))));
+        inputs.push(level.map_or(0.0, |level| level - center));
+    }
+
+    pub fn targets(&self, sample: Sample, norm: &Norm, target: &mut [f32], weight: &mut [f32]) {
+        let step = sample.origin + sample.lead;
+        let value = self.panel.history(sample.series).get(step).copied().unwrap_or(f32::NAN);
+        let taught = !value.is_nan() && !self.is_forced_zero(sample.series, step);
+        (target[0], weight[0]) = if taught { (norm.compress(value), 1.0) } else { (0.0, 0.0) };
+    }
+}
+
+/// Writes inputs one after another.
+struct Writer<'a> {
+    inputs: &'a mut [f32],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, value: f32) {
+        self.inputs[self.at] = value;
+        self.at += 1;
+    }
+}
