@@ -27,6 +27,10 @@ mod api;
 #[cfg(feature = "server")]
 pub mod catalog;
 #[cfg(feature = "server")]
+mod device;
+#[cfg(feature = "server")]
+mod loaded;
+#[cfg(feature = "server")]
 pub mod rights;
 
 #[cfg(feature = "server")]

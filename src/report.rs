@@ -85,7 +85,9 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::Diverged { .. } => ERRCODE_DATA_EXCEPTION,
         Error::NotFinite { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Error::NullTime { .. } => ERRCODE_NULL_VALUE_NOT_ALLOWED,
-        Error::TooManySteps { .. } | Error::TooManySeries { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Error::TooManySteps { .. } | Error::TooManySeries { .. } | Error::ModelTooLarge { .. } => {
+            ERRCODE_PROGRAM_LIMIT_EXCEEDED
+        }
         Error::OutOfMemory { .. } => ERRCODE_OUT_OF_MEMORY,
         Error::Damaged { .. } => ERRCODE_DATA_CORRUPTED,
         Error::UnknownFormat { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,

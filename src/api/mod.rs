@@ -1,3 +1,17 @@
 //! The functions that users call in SQL: take arguments, call one function, return rows.
 
+use pgrx::PgSqlErrorCode;
+
+mod evaluate;
+mod forecast;
 mod models;
+pub(crate) mod time;
+mod train;
+
+/// An argument that must not be NULL.
+fn given<T>(argument: &str, value: Option<T>) -> T {
+    value.unwrap_or_else(|| {
+        let message = format!("argument \"{argument}\" must not be null");
+        models::refuse(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, &message, None)
+    })
+}

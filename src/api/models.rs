@@ -6,32 +6,34 @@ use pgrx::{PgSqlErrorCode, function_name};
 
 use crate::card::Parcel;
 use crate::catalog::{self, Draft};
-use crate::engine::{self, codec};
+use crate::engine;
+use crate::loaded::Loaded;
 
 #[pg_extern(sql = false)]
 fn forecast_deploy(model: Option<&str>, version: Option<i32>) -> i32 {
-    catalog::deploy(given("model", model), given("version", version)).unwrap_or_else(|error| error.report())
+    catalog::deploy(super::given("model", model), super::given("version", version))
+        .unwrap_or_else(|error| error.report())
 }
 
 #[pg_extern(sql = false)]
 fn forecast_drop(model: Option<&str>, version: Option<i32>) -> i32 {
-    catalog::remove(given("model", model), version).unwrap_or_else(|error| error.report())
+    catalog::remove(super::given("model", model), version).unwrap_or_else(|error| error.report())
 }
 
 #[pg_extern(sql = false)]
 fn forecast_grant(model: Option<&str>, role: Option<&str>) {
-    catalog::grant(given("model", model), given("role", role)).unwrap_or_else(|error| error.report())
+    catalog::grant(super::given("model", model), super::given("role", role)).unwrap_or_else(|error| error.report())
 }
 
 #[pg_extern(sql = false)]
 fn forecast_revoke(model: Option<&str>, role: Option<&str>) {
-    catalog::revoke(given("model", model), given("role", role)).unwrap_or_else(|error| error.report())
+    catalog::revoke(super::given("model", model), super::given("role", role)).unwrap_or_else(|error| error.report())
 }
 
 #[pg_extern(sql = false)]
 fn forecast_export(model: Option<&str>, version: Option<i32>) -> Vec<u8> {
     let read = || -> catalog::Result<Parcel> {
-        let identity = catalog::find_owned(given("model", model), version)?.identity;
+        let identity = catalog::find_owned(super::given("model", model), version)?.identity;
         Ok(Parcel { card: catalog::card(&identity)?, body: catalog::body(&identity)?, model: identity.model })
     };
     let parcel = read().unwrap_or_else(|error| error.report());
@@ -42,7 +44,7 @@ fn forecast_export(model: Option<&str>, version: Option<i32>) -> Vec<u8> {
 
 #[pg_extern(sql = false)]
 fn forecast_import(data: Option<&[u8]>, model: Option<&str>, source: Option<&str>) -> i32 {
-    let parcel = read_parcel(given("data", data)).unwrap_or_else(|error| match error {
+    let parcel = read_parcel(super::given("data", data)).unwrap_or_else(|error| match error {
         engine::Error::Damaged { reason } => refuse(
             PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
             &format!("data is not an exported model: {reason}"),
@@ -72,7 +74,7 @@ fn forecast_import(data: Option<&[u8]>, model: Option<&str>, source: Option<&str
 
 fn read_parcel(data: &[u8]) -> engine::Result<Parcel> {
     let parcel = Parcel::unpack(data)?;
-    codec::decode(&parcel.body)?;
+    Loaded::decode(&parcel.body)?;
     Ok(parcel)
 }
 
@@ -85,15 +87,7 @@ fn is_plain_name(source: &str) -> bool {
     }) && !quoted
 }
 
-fn given<T>(argument: &str, value: Option<T>) -> T {
-    let missing = || {
-        let message = format!("argument \"{argument}\" must not be null");
-        refuse(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, &message, None)
-    };
-    value.unwrap_or_else(missing)
-}
-
-fn refuse(code: PgSqlErrorCode, message: &str, hint: Option<&str>) -> ! {
+pub(super) fn refuse(code: PgSqlErrorCode, message: &str, hint: Option<&str>) -> ! {
     let report = ErrorReport::new(code, message.to_string(), function_name!());
     match hint {
         Some(hint) => report.set_hint(hint),

@@ -29,7 +29,7 @@ pub fn scale(history: &[f32], season: usize) -> Scale {
 }
 
 /// Sums from which every measure follows; groups are merged by [`Scores::merge`].
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scores {
     pub n: u64,
     absolute: f64,

@@ -15,6 +15,7 @@ pub mod model;
 pub mod network;
 pub mod options;
 pub mod panel;
+pub mod regression;
 pub mod scaling;
 pub mod table;
 pub mod train;

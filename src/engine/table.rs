@@ -64,6 +64,21 @@ impl Categories {
         column
     }
 
+    fn append(&mut self, other: &Categories) {
+        let mut index: HashMap<Value, u32> = self.values.iter().cloned().zip(0..).collect();
+        let codes: Vec<u32> = other
+            .values
+            .iter()
+            .map(|value| {
+                *index.entry(value.clone()).or_insert_with(|| {
+                    self.values.push(value.clone());
+                    (self.values.len() - 1) as u32
+                })
+            })
+            .collect();
+        self.codes.extend(other.codes.iter().map(|code| codes.get(*code as usize).copied().unwrap_or(NULL_CODE)));
+    }
+
     /// The value of one row.
     pub fn value(&self, row: usize) -> Value {
         match self.codes[row] {
@@ -106,6 +121,27 @@ pub struct Table {
 }
 
 impl Table {
+    /// Adds the rows of another table below; columns that it lacks are NULL there, columns that only it has are left out.
+    pub fn append(&mut self, other: &Table) {
+        for (name, column) in &mut self.columns {
+            match (column, other.column(name)) {
+                (Column::Times(own), Some(Column::Times(more))) => own.extend_from_slice(more),
+                (Column::Times(own), _) => own.resize(own.len() + other.rows, NULL_TIME),
+                (Column::Numbers(own), Some(Column::Numbers(more))) => {
+                    let before = own.values.len();
+                    own.values.extend_from_slice(&more.values);
+                    own.not_finite += more.not_finite;
+                    let further = more.first_not_finite.clone().map(|(row, value)| (before + row, value));
+                    own.first_not_finite = own.first_not_finite.take().or(further);
+                }
+                (Column::Numbers(own), _) => own.values.resize(own.values.len() + other.rows, f32::NAN),
+                (Column::Categories(own), Some(Column::Categories(more))) => own.append(more),
+                (Column::Categories(own), _) => own.codes.resize(own.codes.len() + other.rows, NULL_CODE),
+            }
+        }
+        self.rows += other.rows;
+    }
+
     /// The column of that name; the shell names only columns that it asked for.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
