@@ -1,0 +1,13 @@
+.PHONY: help build install demo demo-stop test lint
+help:            ## Show what there is to make
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
+build install:   ## Build the extension for the PostgreSQL of pg_config and install it
+	scripts/install.sh
+demo:            ## From nothing to a forecast on real sales
+	scripts/demo.sh
+demo-stop:       ## Stop the demo's server and remove its data
+	bash -c '. scripts/common.sh; cluster_stop demo'
+test:            ## All tests, against a private server
+	scripts/test.sh
+lint:            ## Formatting and clippy
+	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo fmt --check && cargo clippy --release --all-targets -- -D warnings && PGRX_PG_CONFIG_PATH=$$(command -v $$PG_CONFIG) cargo clippy --release --features pg$$(major) -- -D warnings'
