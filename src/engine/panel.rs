@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
 
 /// Longest series, in steps: a wrong date must not ask for the memory of the world.
-const MOST_STEPS: u64 = 5_000_000;
+const MOST_STEPS: u64 = 2_000_000;
 /// Distinct values of a text covariate that get an input of their own; the rest have none set.
 const MOST_CATEGORIES: usize = 32;
 /// Series whose times are looked at to find the frequency.

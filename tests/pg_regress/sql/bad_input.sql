@@ -1,13 +1,10 @@
 -- Bad input: each statement fails with a documented SQLSTATE, the offending value and a hint; models that were there still answer.
-\set VERBOSITY verbose
 \pset format unaligned
 SET client_min_messages = error;
--- The place in our source is no part of the message.
-\set SHOW_CONTEXT never
 CREATE SCHEMA bad;
 SET search_path = bad, public;
 CREATE TABLE t AS SELECT date '2022-01-01' + d AS day, s AS sku, 'S' || s AS name, (10 * s + d % 7)::float8 AS qty, (d % 3 = 0) AS promo,
-  CASE WHEN d = 5 THEN 'NaN' WHEN d = 6 THEN 'Infinity' ELSE d END::float8 AS odd, NULL::int AS nothing, 7 AS same, d AS moving
+  CASE WHEN d = 5 THEN float8 'NaN' WHEN d = 6 THEN float8 'Infinity' ELSE d END AS odd, NULL::int AS nothing, 7 AS same, d AS moving
   FROM generate_series(0, 119) d, generate_series(1, 3) s;
 CREATE TABLE empty (LIKE t);
 CREATE FUNCTION fit(target text, options jsonb DEFAULT '{"network": {"members": 1, "epochs": 1}}', source text DEFAULT 't', series text[] DEFAULT '{sku}', horizon int DEFAULT 7,
@@ -24,7 +21,7 @@ END $$;
 CREATE FUNCTION ask(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE state text; message text; detail text; hint text; n bigint;
 BEGIN
-  EXECUTE 'SELECT count(*) FROM (' || query || ') AS q' INTO n;
+  EXECUTE 'SELECT count(q) FROM (' || query || ') AS q' INTO n;
   RETURN n || ' rows';
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;

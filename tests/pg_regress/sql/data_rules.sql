@@ -5,9 +5,8 @@ CREATE SCHEMA rules;
 SET search_path = rules, public;
 CREATE FUNCTION fit(source text, target text, time_column text, series text[], horizon int, statics text[] DEFAULT NULL, past text[] DEFAULT NULL, options jsonb DEFAULT '{}')
   RETURNS text LANGUAGE sql AS $$
-  SELECT f.series || ' series, ' || f.rows || ' rows, ' || v.frequency || ', horizon ' || v.horizon
-  FROM forecast_fit('r', $1, $2, $3, $4, $5, 'auto', $6, $7, NULL, NULL, '{"network": {"members": 1, "epochs": 1}}'::jsonb || $8) f
-  JOIN forecast_models v USING (model, version) $$;
+  SELECT f.model || ': ' || f.series || ' series, ' || f.rows || ' rows, baseline ' || f.baseline
+  FROM forecast_fit('r', $1, $2, $3, $4, $5, 'auto', $6, $7, NULL, NULL, '{"network": {"members": 1, "epochs": 1}}'::jsonb || $8) AS f $$;
 CREATE TYPE size AS ENUM ('small', 'large');
 CREATE TABLE base AS SELECT date '2020-01-01' + d AS day, s AS store, chr(64 + k) AS sku, (k = 1) AS own, (enum_range(NULL::size))[k] AS size,
   (5 * s + k + d % 7)::numeric AS qty, (d % 4)::int AS visits FROM generate_series(0, 99) d, generate_series(1, 2) s, generate_series(1, 2) k;
