@@ -251,7 +251,7 @@ fn number(from: Number, datum: Datum) -> f32 {
 #[cold]
 fn refuse(numbers: &mut Numbers, from: Number, datum: Datum, row: usize) {
     let text = match from {
-        Number::Float8 => f64::from_bits(datum.value() as u64).to_string(),
+        Number::Float8 => format!("{:?}", f64::from_bits(datum.value() as u64)),
         _ => number(from, datum).to_string(),
     };
     numbers.not_finite += 1;

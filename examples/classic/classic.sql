@@ -39,15 +39,15 @@ WINDOW past AS (PARTITION BY user_id ORDER BY day);
 CALL forecast_train(
   model => 'classic_10', source => 'classic', target => 'spent', time_column => 'day',
   features => '{purchase_frequency,product_sales,avg_rating}',
-  options => '{"scaling": "minmax", "test_share": 0.2, "network": {"hidden": [10], "activation": "relu", "loss": "mse",
+  options => '{"scaling": "minmax", "lower_bound": 0, "test_share": 0.2, "network": {"hidden": [10], "activation": "relu", "loss": "mse",
     "optimizer": "adam", "learning_rate": 0.001, "schedule": "constant", "epochs": 100, "batch_size": 32}}');
 \echo 'MLP 3-128-1'
 CALL forecast_train(
   model => 'classic_128', source => 'classic', target => 'spent', time_column => 'day',
   features => '{purchase_frequency,product_sales,avg_rating}',
-  options => '{"scaling": "minmax", "test_share": 0.2, "network": {"hidden": [128], "activation": "relu", "loss": "mse",
+  options => '{"scaling": "minmax", "lower_bound": 0, "test_share": 0.2, "network": {"hidden": [128], "activation": "relu", "loss": "mse",
     "optimizer": "adam", "learning_rate": 0.001, "schedule": "constant", "epochs": 100, "batch_size": 32}}');
 \echo 'Test MSE, and one new row'
 SELECT model, metric, round(value::numeric, 2) AS value, baseline, round(baseline_value::numeric, 2) AS baseline_value
 FROM forecast_models WHERE model LIKE 'classic%' ORDER BY model;
-SELECT round(forecast('classic_10', features => '{"purchase_frequency": 0.3, "product_sales": 900, "avg_rating": 3.5}'::jsonb)::numeric, 1) AS spent;
+SELECT round(forecast('classic_10', features => '{"purchase_frequency": 0.3, "product_sales": 40, "avg_rating": 3.5}'::jsonb)::numeric, 1) AS spent;

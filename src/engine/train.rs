@@ -251,7 +251,7 @@ fn features(
     let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
     let not_negative = (0..panel.series.len()).all(|i| panel.history(i).iter().all(|y| y.is_nan() || *y >= 0.0));
     let log = varied && not_negative && member % 2 == 1;
-    let dated = !varied || (member / 2 + member) % 2 == 0;
+    let dated = !varied || (member / 2 + member).is_multiple_of(2);
     Features::Window(WindowFeatures::learn(panel, WindowOptions { horizon, lookback, log, dated, scaling, encoding }))
 }
 

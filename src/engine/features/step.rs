@@ -290,7 +290,7 @@ impl Prepared<'_> {
             inputs.push(flag.unwrap_or(0.0));
         }
         let signature = self.signature(series, step);
-        let (mut sum, mut count) = (0.0, 0.0);
+        let (mut sum, mut count) = (0.0, 0.0f32);
         for back in 0..SEASONS_BACK[1] {
             let at = same - back as i64 * season;
             if let Some(value) = self.value(series, at).filter(|_| self.signature(series, at) == signature) {
@@ -299,7 +299,7 @@ impl Prepared<'_> {
             }
             if SEASONS_BACK.contains(&(back + 1)) {
                 inputs.push(sum / (count + 1.0));
-                inputs.push((count as f32).ln_1p());
+                inputs.push(f32::ln_1p(count));
             }
         }
         // The same time last year, relative to last year's level.

@@ -48,7 +48,7 @@ impl Trainer {
             true => None,
             false => Some(Graph::new(&network.plan, &network.parameters, &network.device)?),
         };
-        Ok(Trainer::with(network, recipe, graph)?)
+        Trainer::with(network, recipe, graph)
     }
 
     fn with(network: Network, recipe: Recipe, graph: Option<Graph>) -> Result<Trainer> {
