@@ -1,4 +1,4 @@
-.PHONY: help build install demo demo-stop test lint
+.PHONY: help build install demo demo-stop test lint bench gate
 help:            ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 build install:   ## Build the extension for the PostgreSQL of pg_config and install it
@@ -11,3 +11,8 @@ test:            ## All tests, against a private server
 	scripts/test.sh
 lint:            ## Formatting and clippy
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo fmt --check && cargo clippy --release --all-targets -- -D warnings && PGRX_PG_CONFIG_PATH=$$(command -v $$PG_CONFIG) cargo clippy --release --features pg$$(major) -- -D warnings'
+bench:           ## Samples a second of the training step, on a quiet machine
+	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo bench --bench training_step'
+gate:            ## Before a release: all tests, and the build with CUDA
+	$(MAKE) lint test
+	scripts/cuda.sh

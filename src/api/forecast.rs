@@ -44,7 +44,8 @@ fn forecast(
     let model = or_raise(loaded.series());
     let call = or_raise(Call::new(model, horizon, series, level));
     let class = loaded.time_class.unwrap_or(Class::Local);
-    let view = View { as_of: as_of.map(|time| class.engine(time)) };
+    let as_of = as_of.map(|time| class.engine(time));
+    let view = View { as_of, most_memory: Some(settings::max_memory()) };
     let rows = or_raise(call.run(&entry, &loaded, model, future, view));
     TableIterator::new(
         rows.into_iter()

@@ -1,5 +1,8 @@
 //! The functions that users call in SQL: take arguments, call one function, return rows.
 
+// pgrx reads the columns of a result from the literal type of the function.
+#![allow(clippy::type_complexity)]
+
 use pgrx::PgSqlErrorCode;
 
 mod evaluate;

@@ -182,6 +182,7 @@ fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Reque
         threads: settings::threads(),
         most_horizon: settings::max_horizon(),
         most_series: settings::max_series(),
+        most_memory: settings::max_memory(),
     })
 }
 

@@ -91,11 +91,17 @@ pub struct Panel {
     target: Vec<f32>,
 }
 
-/// What is known when: rows behind `as_of` (a time) count as planned ones.
+/// What is known when, and how much memory it may take.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct View {
+    /// Rows behind this time count as planned ones.
     pub as_of: Option<i64>,
+    /// Bytes; `None` is no limit.
+    pub most_memory: Option<u64>,
 }
+
+/// Copies of a panel that training holds at once: the panel, the one rewound to score, and what features prepare.
+const COPIES: u64 = 4;
 
 impl Frame {
     /// Finds the calendar and the values of text covariates.
@@ -264,6 +270,7 @@ impl Panel {
                 }
             };
             let offset = panel.target.len();
+            check_memory((offset + span) as u64, panel.covariates.len() as u64, view)?;
             panel.series.push(Series { key, first, len, span, offset });
             panel.fill(&Rows { rows }, table, target, (roles, options), frame, now)?;
         }
@@ -386,6 +393,19 @@ pub fn show_key(names: &[String], key: &[Value]) -> String {
     let fields: serde_json::Map<String, serde_json::Value> =
         names.iter().zip(key).map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
     serde_json::Value::Object(fields).to_string()
+}
+
+/// Refuses a panel before its memory is taken.
+fn check_memory(cells: u64, covariates: u64, view: View) -> Result<()> {
+    let needed = cells * 4 * (1 + covariates) * COPIES;
+    match view.most_memory {
+        Some(limit) if needed > limit => Err(Error::OutOfMemory {
+            what: "the table of all series and steps",
+            needed: needed >> 20,
+            limit: limit >> 20,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {

@@ -32,7 +32,8 @@ fn table(rows: &[(i64, &str, f32, f32)]) -> Table {
 fn panel(rows: &[(i64, &str, f32, f32)], options: &Options, as_of: Option<i64>) -> Panel {
     let table = table(rows);
     let frame = Frame::learn(&table, &roles(), Some(Frequency::Days(1)), None).expect("a frequency is given");
-    Panel::build(&table, &roles(), options, &frame, View { as_of: as_of.map(|day| day * DAY) }).expect("good rows")
+    Panel::build(&table, &roles(), options, &frame, View { as_of: as_of.map(|day| day * DAY), most_memory: None })
+        .expect("good rows")
 }
 
 const NULL: f32 = f32::NAN;

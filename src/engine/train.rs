@@ -40,6 +40,8 @@ pub struct Request {
     pub threads: usize,
     pub most_horizon: usize,
     pub most_series: usize,
+    /// Bytes.
+    pub most_memory: u64,
 }
 
 /// How far a training is: called at every step; the callee may stop it by unwinding.
@@ -67,7 +69,8 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     let Request { roles, options, .. } = request;
     progress(Progress { stage: "cleaning", done: 0.0, loss: f32::NAN });
     let frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
-    let panel = Panel::build(&table, roles, options, &frame, View::default())?;
+    let panel =
+        Panel::build(&table, roles, options, &frame, View { as_of: None, most_memory: Some(request.most_memory) })?;
     drop(table);
     if panel.series.len() > request.most_series {
         return Err(Error::TooManySeries { count: panel.series.len(), limit: request.most_series });

@@ -66,6 +66,16 @@ SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''9999
 SELECT fit('qty', source => 'SELECT day, sku, 1e300 AS qty FROM t');
 SELECT fit('qty', source => 'SELECT day, sku, -qty AS qty FROM t');
 SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''2022-01-01'', 9, 5');
+-- Memory and limits
+SET sales_forecast.max_memory = 16;
+SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''3000-12-31'', 1, 5');
+RESET sales_forecast.max_memory;
+SET sales_forecast.max_series = 2;
+SELECT fit('qty');
+RESET sales_forecast.max_series;
+SET sales_forecast.device = 'cuda';
+SELECT fit('qty');
+RESET sales_forecast.device;
 -- Horizon and frequency
 SELECT fit('qty', horizon => 0);
 SELECT fit('qty', horizon => -1);
