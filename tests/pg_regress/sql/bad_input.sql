@@ -68,7 +68,7 @@ SELECT fit('qty', source => 'SELECT day, sku, -qty AS qty FROM t');
 SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''2022-01-01'', 9, 5');
 -- Memory and limits
 SET sales_forecast.max_memory = 16;
-SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''3000-12-31'', 1, 5');
+SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''7000-12-31'', 1, 5');
 RESET sales_forecast.max_memory;
 SET sales_forecast.max_series = 2;
 SELECT fit('qty');
