@@ -1,4 +1,4 @@
-//! Samples a second of one training step, for the shapes that BENCHMARKS compares: `cargo bench --bench training_step`.
+//! Samples a second of one training step, for three shapes: `cargo bench --bench training_step`.
 
 use std::time::Instant;
 
