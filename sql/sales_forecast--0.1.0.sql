@@ -181,6 +181,7 @@ SELECT
   v.epochs,
   v.seconds,
   v.device,
+  v.peak_memory_mb,
   v.created,
   pg_catalog.now() OPERATOR(pg_catalog.-) v.created AS age
 FROM sales_forecast.model AS m
@@ -213,6 +214,7 @@ COMMENT ON COLUMN @extschema@.forecast_models.skill IS '1 - value / baseline_val
 COMMENT ON COLUMN @extschema@.forecast_models.epochs IS 'Passes over the data until it was good.';
 COMMENT ON COLUMN @extschema@.forecast_models.seconds IS 'Duration of the training in seconds.';
 COMMENT ON COLUMN @extschema@.forecast_models.device IS 'Processor that trained it.';
+COMMENT ON COLUMN @extschema@.forecast_models.peak_memory_mb IS 'Most memory the training took, in MB.';
 COMMENT ON COLUMN @extschema@.forecast_models.created IS 'When it was trained.';
 COMMENT ON COLUMN @extschema@.forecast_models.age IS 'Time since it was trained.';
 GRANT SELECT ON @extschema@.forecast_models TO PUBLIC;
