@@ -288,7 +288,7 @@ fn fit(
         upper_bound: options.upper_bound,
         shape,
     };
-    Ok((Regression { spec, network: trainer.finish(), scores: TestScores::default() }, epochs))
+    Ok((Regression { spec, network: trainer.finish()?, scores: TestScores::default() }, epochs))
 }
 
 /// Encoded rows, oldest first.
@@ -350,7 +350,7 @@ fn run(
                         break;
                     }
                 }
-                _ => best = Some((loss, epoch + 1, trainer.snapshot())),
+                _ => best = Some((loss, epoch + 1, trainer.snapshot()?)),
             }
         }
     }

@@ -323,7 +323,7 @@ fn fit_member(
     let network = Network::new(shape, seed, &request.device);
     let mut run = Run { features: &features, panel, plan, trainer: Trainer::new(network, recipe)?, random };
     let epochs = run.train(request, progress)?;
-    let network = run.trainer.finish();
+    let network = run.trainer.finish()?;
     Ok((Member { features, network }, epochs))
 }
 
@@ -419,7 +419,7 @@ impl Run<'_> {
                 let loss = self.trainer.loss(rows)?;
                 let epoch = step / per_epoch + 1;
                 if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
-                    best = Some((loss, epoch, self.trainer.snapshot()));
+                    best = Some((loss, epoch, self.trainer.snapshot()?));
                 } else if best.as_ref().is_some_and(|(_, at, _)| epoch >= at + patience) {
                     break;
                 }

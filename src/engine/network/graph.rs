@@ -12,7 +12,7 @@ pub(super) struct Graph {
     device: Device,
 }
 
-type Candle<T> = candle_core::Result<T>;
+pub(super) type Candle<T> = candle_core::Result<T>;
 
 impl Graph {
     pub fn new(plan: &Plan, parameters: &[f32], device: &Device) -> Result<Graph> {
@@ -20,8 +20,23 @@ impl Graph {
         Ok(Graph { variables: plan.slots().map(variable).collect::<Candle<_>>()?, device: device.clone() })
     }
 
-    /// `[rows, outputs]`; with dropout when training.
-    pub fn forward(&self, shape: &Shape, plan: &Plan, inputs: &Inputs, training: Training) -> Result<Tensor> {
+    /// All parameters in one buffer, in the plan's order.
+    pub fn parameters(&self, plan: &Plan) -> Result<Vec<f32>> {
+        let mut parameters = vec![0.0; plan.parameters];
+        for (slot, variable) in plan.slots().zip(&self.variables) {
+            slot.of_mut(&mut parameters).copy_from_slice(&variable.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(parameters)
+    }
+
+    /// `[rows, outputs]`; when training, `dropout` draws a hidden layer's factors from its width.
+    pub fn forward(
+        &self,
+        shape: &Shape,
+        plan: &Plan,
+        inputs: &Inputs,
+        mut dropout: Option<&mut dyn FnMut(usize) -> Vec<f32>>,
+    ) -> Result<Tensor> {
         let mut variables = self.variables.iter();
         let mut next = || variables.next().map(|variable| variable.as_tensor().clone()).ok_or_else(missing);
         let mut columns = vec![Tensor::from_slice(inputs.numeric, (inputs.rows, shape.numeric), &self.device)?];
@@ -44,14 +59,25 @@ impl Graph {
                     .broadcast_add(&next()?)?;
             }
             let mut after = activate(shape.activation, &raw)?;
-            if let (Training::Yes, true) = (training, shape.dropout > 0.0) {
-                after = candle_nn::ops::dropout(&after, shape.dropout)?;
+            if let Some(draw) = dropout.as_deref_mut().filter(|_| shape.dropout > 0.0) {
+                after = (after * Tensor::from_vec(draw(layer.outputs), (inputs.rows, layer.outputs), &self.device)?)?;
             }
             value = if layer.residual { (after + &value)? } else { after };
         }
         let mut output = value.matmul(&next()?.t()?)?.broadcast_add(&next()?)?;
         if plan.skip.is_some() {
             output = (output + input.matmul(&next()?.t()?)?)?;
+        }
+        Ok(output)
+    }
+
+    /// The outputs of all rows, `[rows, outputs]`.
+    pub fn infer(&self, shape: &Shape, plan: &Plan, inputs: &Inputs) -> Result<Vec<f32>> {
+        const ROWS: usize = 16_384;
+        let mut output = Vec::with_capacity(inputs.rows * plan.output.outputs);
+        for start in (0..inputs.rows).step_by(ROWS) {
+            let rows = super::fused::slice(shape, inputs, start, ROWS);
+            output.extend(self.forward(shape, plan, &rows, None)?.flatten_all()?.to_vec1::<f32>()?);
         }
         Ok(output)
     }
@@ -87,13 +113,6 @@ impl Graph {
     }
 }
 
-/// Whether dropout is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Training {
-    Yes,
-    No,
-}
-
 fn missing() -> candle_core::Error {
     candle_core::Error::Msg("the plan names more parameters than there are".into())
 }
@@ -116,12 +135,5 @@ pub(super) fn infer(
     device: &Device,
     inputs: &Inputs,
 ) -> Result<Vec<f32>> {
-    const ROWS: usize = 16_384;
-    let graph = Graph::new(plan, parameters, device)?;
-    let mut output = Vec::with_capacity(inputs.rows * plan.output.outputs);
-    for start in (0..inputs.rows).step_by(ROWS) {
-        let rows = super::fused::slice(shape, inputs, start, ROWS);
-        output.extend(graph.forward(shape, plan, &rows, Training::No)?.flatten_all()?.to_vec1::<f32>()?);
-    }
-    Ok(output)
+    Graph::new(plan, parameters, device)?.infer(shape, plan, inputs)
 }

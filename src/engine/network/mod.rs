@@ -12,6 +12,7 @@ mod fused;
 mod graph;
 mod loss;
 mod optimizer;
+mod resident;
 mod team;
 mod trainer;
 

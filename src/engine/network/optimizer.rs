@@ -12,9 +12,9 @@ pub(super) struct State {
     second: Vec<f32>,
 }
 
-const BETA1: f32 = 0.9;
-const BETA2: f32 = 0.98;
-const EPSILON: f32 = 1e-8;
+pub(super) const BETA1: f32 = 0.9;
+pub(super) const BETA2: f32 = 0.98;
+pub(super) const EPSILON: f32 = 1e-8;
 
 impl State {
     pub fn new(kind: Optimizer, weight_decay: f32, parameters: usize) -> State {

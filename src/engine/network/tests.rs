@@ -41,12 +41,17 @@ fn losses() -> [Loss; 4] {
 
 fn gradients(shape: &Shape, loss: &Loss, batch: &Batch) -> (Vec<f32>, Vec<f32>, f32, f32) {
     let network = Network::new(shape.clone(), 3, &Device::Cpu);
-    let graph = Graph::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors");
-    let mut ours = Trainer::with(network.clone(), recipe(loss.clone(), 1), None).expect("one thread");
-    let mut theirs = Trainer::with(network, recipe(loss.clone(), 1), Some(graph)).expect("one thread");
+    let resident = Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors");
+    let mut ours = Trainer::new(network.clone(), recipe(loss.clone(), 1)).expect("one thread");
     let our_loss = ours.fused_gradient(batch);
-    let their_loss = theirs.graph_gradient(batch).expect("CPU tensors");
-    (ours.gradient, theirs.gradient, our_loss, their_loss)
+    let (their_loss, tensors) =
+        resident.gradients(shape, &network.plan, &recipe(loss.clone(), 1), batch).expect("CPU tensors");
+    let values = |tensor: &candle_core::Tensor| tensor.flatten_all().and_then(|x| x.to_vec1::<f32>()).expect("f32");
+    let mut theirs = vec![0.0; network.plan.parameters];
+    for (slot, tensor) in network.plan.slots().zip(&tensors) {
+        slot.of_mut(&mut theirs).copy_from_slice(&values(tensor));
+    }
+    (ours.gradient, theirs, our_loss, their_loss)
 }
 
 fn assert_close(ours: &[f32], theirs: &[f32], what: &str) {
@@ -107,7 +112,7 @@ fn trained(threads: usize, seed: u64) -> Vec<f32> {
     let network = Network::new(shape, seed, &Device::Cpu);
     let mut trainer = Trainer::new(network, recipe(Loss::Mse, threads)).expect("threads");
     (0..20).for_each(|_| assert!(trainer.step(&batch, 0.01).expect("CPU").is_finite()));
-    trainer.finish().parameters
+    trainer.finish().expect("CPU").parameters
 }
 
 #[test]
@@ -115,6 +120,29 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     assert_eq!(trained(1, 3), trained(1, 3));
     assert_eq!(trained(1, 3), trained(2, 3));
     assert_ne!(trained(1, 3), trained(1, 4));
+}
+
+/// What CUDA runs, on the CPU: dropout, clipping and every optimiser included.
+#[test]
+fn a_training_on_a_device_goes_where_the_fused_one_goes() {
+    for optimizer in [Optimizer::Adam, Optimizer::AdamW, Optimizer::Sgd { momentum: 0.9 }] {
+        let shape = Shape { dropout: 0.2, outputs: 2, ..shape() };
+        let batch = batch(&shape, 300, 2);
+        let recipe = Recipe { optimizer, weight_decay: 0.1, clip: Some(0.5), ..recipe(Loss::Mse, 1) };
+        let network = Network::new(shape, 3, &Device::Cpu);
+        let resident = Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors");
+        let mut there = Trainer::with(network.clone(), recipe.clone(), Some(resident)).expect("one thread");
+        let mut here = Trainer::new(network, recipe).expect("one thread");
+        for _ in 0..10 {
+            let (ours, theirs) = (here.step(&batch, 0.01).expect("CPU"), there.step(&batch, 0.01).expect("CPU"));
+            assert!((ours - theirs).abs() < 1e-4, "{optimizer:?}: {ours} is not {theirs}");
+        }
+        let (ours, theirs) = (here.loss(&batch).expect("CPU"), there.loss(&batch).expect("CPU"));
+        assert!((ours - theirs).abs() < 1e-4, "{optimizer:?}: {ours} is not {theirs}");
+        let (here, there) = (here.finish().expect("CPU"), there.finish().expect("CPU"));
+        let apart = here.parameters.iter().zip(&there.parameters).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 2e-3, "{optimizer:?}: {apart}");
+    }
 }
 
 /// y = 3 x0 - 2 x1 + 0.5 x2 + 1 exactly, so least squares finds these coefficients.
@@ -131,7 +159,7 @@ fn a_network_without_hidden_layers_finds_least_squares() {
     for step in 0..3000 {
         trainer.step(&rows, learning_rate(Schedule::Cosine, 0.05, step, 3000)).expect("CPU");
     }
-    let found = trainer.finish().parameters;
+    let found = trainer.finish().expect("CPU").parameters;
     for (found, expected) in found.iter().zip([3.0, -2.0, 0.5, 1.0]) {
         assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
     }

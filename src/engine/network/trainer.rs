@@ -6,13 +6,13 @@ use rand_chacha::ChaCha8Rng;
 use super::super::config::{Loss, Optimizer};
 use super::super::error::Result;
 use super::fused::{self, Chunk};
-use super::graph::{Graph, Training};
 use super::optimizer::State;
+use super::resident::Resident;
 use super::team::Team;
 use super::{Batch, Network};
 
 /// Rows that are worked on together; fixed, so that sums do not depend on the number of threads.
-const CHUNK_ROWS: usize = 128;
+pub(super) const CHUNK_ROWS: usize = 128;
 
 /// How a network learns.
 #[derive(Debug, Clone)]
@@ -26,6 +26,13 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+impl Recipe {
+    /// Where the randomness of a chunk of rows starts.
+    pub(super) fn chunk_seed(&self, step: u64, chunk: usize) -> u64 {
+        self.seed ^ (step << 20) ^ chunk as u64
+    }
+}
+
 /// A network in training.
 pub struct Trainer {
     network: Network,
@@ -34,7 +41,8 @@ pub struct Trainer {
     team: Team,
     chunks: Vec<Chunk>,
     gradient: Vec<f32>,
-    graph: Option<Graph>,
+    /// Holds the parameters instead of `network` on any device but the CPU.
+    resident: Option<Resident>,
     steps: u64,
 }
 
@@ -44,17 +52,18 @@ impl Trainer {
     /// # Errors
     /// [`super::Error::Numeric`] when threads or device memory cannot be had.
     pub fn new(network: Network, recipe: Recipe) -> Result<Trainer> {
-        let graph = match network.device.is_cpu() {
+        let resident = match network.device.is_cpu() {
             true => None,
-            false => Some(Graph::new(&network.plan, &network.parameters, &network.device)?),
+            false => Some(Resident::new(&network.plan, &network.parameters, &network.device)?),
         };
-        Trainer::with(network, recipe, graph)
+        Trainer::with(network, recipe, resident)
     }
 
-    fn with(network: Network, recipe: Recipe, graph: Option<Graph>) -> Result<Trainer> {
-        let state = State::new(recipe.optimizer, recipe.weight_decay, network.plan.parameters);
-        let team = Team::new(if graph.is_some() { 1 } else { recipe.threads })?;
-        Ok(Trainer { network, recipe, state, team, chunks: Vec::new(), gradient: Vec::new(), graph, steps: 0 })
+    fn with(network: Network, recipe: Recipe, resident: Option<Resident>) -> Result<Trainer> {
+        let parameters = if resident.is_some() { 0 } else { network.plan.parameters };
+        let state = State::new(recipe.optimizer, recipe.weight_decay, parameters);
+        let team = Team::new(if resident.is_some() { 1 } else { recipe.threads })?;
+        Ok(Trainer { network, recipe, state, team, chunks: Vec::new(), gradient: Vec::new(), resident, steps: 0 })
     }
 
     /// Learns from one batch; returns its weighted mean loss before the update.
@@ -62,17 +71,15 @@ impl Trainer {
     /// # Errors
     /// [`super::Error::Numeric`] when the device fails.
     pub fn step(&mut self, batch: &Batch, learning_rate: f32) -> Result<f32> {
+        if let Some(resident) = &mut self.resident {
+            let Network { shape, plan, .. } = &self.network;
+            return resident.step(shape, plan, &self.recipe, batch, learning_rate);
+        }
         self.steps += 1;
-        let loss = match self.graph {
-            Some(_) => self.graph_gradient(batch)?,
-            None => self.fused_gradient(batch),
-        };
+        let loss = self.fused_gradient(batch);
         let norm = || self.gradient.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt() as f32;
         let factor = self.recipe.clip.map_or(1.0, |most| (most / norm().max(f32::MIN_POSITIVE)).min(1.0));
         self.state.update(&mut self.network.parameters, &self.gradient, factor, learning_rate);
-        if self.graph.is_some() {
-            self.graph = Some(Graph::new(&self.network.plan, &self.network.parameters, &self.network.device)?);
-        }
         Ok(loss)
     }
 
@@ -89,7 +96,7 @@ impl Trainer {
         team.each(&mut chunks[..used], |index, chunk| {
             let start = index * CHUNK_ROWS;
             chunk.load(shape, plan, parameters, &fused::slice(shape, &batch.inputs(), start, CHUNK_ROWS));
-            let mut random = ChaCha8Rng::seed_from_u64(recipe.seed ^ (step << 20) ^ index as u64);
+            let mut random = ChaCha8Rng::seed_from_u64(recipe.chunk_seed(step, index));
             let mut draw = |kept: &mut [f32]| draw_dropout(&mut random, shape.dropout, kept);
             chunk.forward(shape, plan, parameters, Some(&mut draw));
             chunk.grade(&recipe.loss, batch, (start, targets), total);
@@ -103,28 +110,16 @@ impl Trainer {
         chunks[..used].iter().map(|chunk| chunk.loss).sum()
     }
 
-    fn graph_gradient(&mut self, batch: &Batch) -> Result<f32> {
-        let Some(graph) = &self.graph else { return Ok(f32::NAN) };
-        let Network { shape, plan, .. } = &self.network;
-        let output = graph.forward(shape, plan, &batch.inputs(), Training::Yes)?;
-        let loss = graph.loss(&output, &self.recipe.loss, batch)?;
-        let store = loss.backward()?;
-        self.gradient.clear();
-        self.gradient.resize(plan.parameters, 0.0);
-        for (slot, variable) in plan.slots().zip(&graph.variables) {
-            if let Some(gradient) = store.get(variable.as_tensor()) {
-                slot.of_mut(&mut self.gradient).copy_from_slice(&gradient.flatten_all()?.to_vec1::<f32>()?);
-            }
-        }
-        Ok(loss.to_scalar::<f32>()?)
-    }
-
     /// The weighted mean loss of a batch, without learning and without dropout.
     ///
     /// # Errors
     /// [`super::Error::Numeric`] when the device fails.
     pub fn loss(&self, batch: &Batch) -> Result<f32> {
-        let output = self.network.forward(&batch.inputs())?;
+        let Network { shape, plan, .. } = &self.network;
+        let output = match &self.resident {
+            Some(resident) => resident.graph.infer(shape, plan, &batch.inputs())?,
+            None => self.network.forward(&batch.inputs())?,
+        };
         let outputs = self.recipe.loss.outputs();
         let mut scratch = vec![0.0; outputs];
         let graded = output.chunks_exact(outputs).zip(batch.target.iter().zip(&batch.weight));
@@ -133,18 +128,29 @@ impl Trainer {
     }
 
     /// The parameters as they are now.
-    pub fn snapshot(&self) -> Vec<f32> {
-        self.network.parameters.clone()
+    ///
+    /// # Errors
+    /// [`super::Error::Numeric`] when the device fails.
+    pub fn snapshot(&self) -> Result<Vec<f32>> {
+        match &self.resident {
+            Some(resident) => resident.graph.parameters(&self.network.plan),
+            None => Ok(self.network.parameters.clone()),
+        }
     }
 
-    /// Goes back to a [`Trainer::snapshot`].
+    /// Goes back to a [`Trainer::snapshot`]; nothing is learnt after that.
     pub fn restore(&mut self, snapshot: Vec<f32>) {
+        self.resident = None;
         self.network.parameters = snapshot;
     }
 
     /// Ends the run.
-    pub fn finish(self) -> Network {
-        self.network
+    ///
+    /// # Errors
+    /// [`super::Error::Numeric`] when the device fails.
+    pub fn finish(mut self) -> Result<Network> {
+        self.network.parameters = self.snapshot()?;
+        Ok(self.network)
     }
 }
 
@@ -164,7 +170,7 @@ impl Chunk {
     }
 }
 
-fn draw_dropout(random: &mut ChaCha8Rng, share: f32, kept: &mut [f32]) {
+pub(super) fn draw_dropout(random: &mut ChaCha8Rng, share: f32, kept: &mut [f32]) {
     let bound = (f64::from(share) * f64::from(u32::MAX)) as u32;
     let factor = 1.0 / (1.0 - share);
     kept.iter_mut().for_each(|kept| *kept = if random.next_u32() < bound { 0.0 } else { factor });
