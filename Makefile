@@ -15,4 +15,4 @@ bench:           ## Samples a second of the training step, on a quiet machine
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo bench --bench training_step'
 gate:            ## Before a release: all tests, and the build with CUDA
 	$(MAKE) lint test
-	scripts/cuda.sh
+	scripts/cuda/build.sh

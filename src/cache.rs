@@ -1,10 +1,8 @@
-//! Decoded models of this backend, by the hash of their stored bytes, least recently used out first.
+//! Decoded models of this backend, by their content so that an entry can't go stale, least recently used out first.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::rc::Rc;
-
-/// sha256 of a stored model: what the catalog says on every call, so an entry can't go stale.
-pub type Key = [u8; 32];
 
 struct Slot<T> {
     value: Rc<T>,
@@ -13,21 +11,21 @@ struct Slot<T> {
 }
 
 /// A cache bounded by bytes; the limit is passed in on each insert, as a setting may change between calls.
-pub struct Cache<T> {
-    slots: HashMap<Key, Slot<T>>,
+pub struct Cache<K, T> {
+    slots: HashMap<K, Slot<T>>,
     bytes: usize,
     clock: u64,
 }
 
-impl<T> Default for Cache<T> {
+impl<K, T> Default for Cache<K, T> {
     fn default() -> Self {
         Cache { slots: HashMap::new(), bytes: 0, clock: 0 }
     }
 }
 
-impl<T> Cache<T> {
+impl<K: Copy + Eq + Hash, T> Cache<K, T> {
     /// The value of `key`, which becomes the most recently used.
-    pub fn get(&mut self, key: &Key) -> Option<Rc<T>> {
+    pub fn get(&mut self, key: &K) -> Option<Rc<T>> {
         self.clock += 1;
         let slot = self.slots.get_mut(key)?;
         slot.used = self.clock;
@@ -36,7 +34,7 @@ impl<T> Cache<T> {
 
     /// Keeps `value`, which takes `bytes`, and drops others until all take `limit` bytes at most. A value that is larger
     /// than the limit alone is not kept.
-    pub fn insert(&mut self, key: Key, value: Rc<T>, bytes: usize, limit: usize) {
+    pub fn insert(&mut self, key: K, value: Rc<T>, bytes: usize, limit: usize) {
         if let Some(old) = self.slots.remove(&key) {
             self.bytes -= old.bytes;
         }
@@ -67,12 +65,8 @@ impl<T> Cache<T> {
 mod tests {
     use super::*;
 
-    fn key(n: u8) -> Key {
-        [n; 32]
-    }
-
-    fn insert(cache: &mut Cache<u8>, n: u8, bytes: usize) {
-        cache.insert(key(n), Rc::new(n), bytes, 100);
+    fn insert(cache: &mut Cache<u8, u8>, n: u8, bytes: usize) {
+        cache.insert(n, Rc::new(n), bytes, 100);
     }
 
     #[test]
@@ -80,10 +74,10 @@ mod tests {
         let mut cache = Cache::default();
         insert(&mut cache, 1, 40);
         insert(&mut cache, 2, 40);
-        assert_eq!(cache.get(&key(1)).as_deref(), Some(&1));
+        assert_eq!(cache.get(&1).as_deref(), Some(&1));
         insert(&mut cache, 3, 40);
-        assert_eq!(cache.get(&key(2)), None);
-        assert_eq!(cache.get(&key(1)).as_deref(), Some(&1));
+        assert_eq!(cache.get(&2), None);
+        assert_eq!(cache.get(&1).as_deref(), Some(&1));
         assert_eq!(cache.bytes(), 80);
     }
 
@@ -92,7 +86,7 @@ mod tests {
         let mut cache = Cache::default();
         insert(&mut cache, 1, 40);
         insert(&mut cache, 2, 101);
-        assert_eq!(cache.get(&key(2)), None);
+        assert_eq!(cache.get(&2), None);
     }
 
     #[test]
@@ -109,7 +103,7 @@ mod tests {
         insert(&mut cache, 1, 40);
         insert(&mut cache, 2, 40);
         cache.shrink(50);
-        assert_eq!((cache.get(&key(1)), cache.bytes()), (None, 40));
+        assert_eq!((cache.get(&1), cache.bytes()), (None, 40));
         cache.shrink(0);
         assert_eq!(cache.bytes(), 0);
     }
@@ -118,7 +112,7 @@ mod tests {
     fn a_dropped_value_lives_on_with_its_user() {
         let mut cache = Cache::default();
         insert(&mut cache, 1, 100);
-        let held = cache.get(&key(1)).unwrap();
+        let held = cache.get(&1).unwrap();
         insert(&mut cache, 2, 100);
         assert_eq!(*held, 1);
     }

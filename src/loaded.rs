@@ -27,7 +27,7 @@ pub enum Body {
 }
 
 thread_local! {
-    static CACHE: RefCell<Cache<Loaded>> = RefCell::new(Cache::default());
+    static CACHE: RefCell<Cache<([u8; 32], settings::Device), Loaded>> = RefCell::new(Cache::default());
 }
 
 impl Loaded {
@@ -80,7 +80,7 @@ impl Loaded {
 /// Finds a model with the current user's rights and decodes it, unless these bytes are in the cache.
 pub fn find(model: &str, version: Option<i32>) -> (Entry, Rc<Loaded>) {
     let entry = catalog::find(model, version).unwrap_or_else(|error| error.report());
-    let key = entry.identity.sha256;
+    let key = (entry.identity.sha256, settings::device());
     let found = CACHE.with_borrow_mut(|cache| cache.get(&key));
     let loaded = found.unwrap_or_else(|| {
         let body = catalog::body(&entry.identity).unwrap_or_else(|error| error.report());

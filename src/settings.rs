@@ -4,7 +4,7 @@
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 /// Where networks run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PostgresGucEnum)]
 pub enum Device {
     /// The GPU when build and machine have one, else the CPU.
     #[name = c"auto"]
