@@ -1,6 +1,6 @@
 //! What happens to gaps and outliers inside a series.
 
-use super::config::{Missing, Outliers};
+use super::config::{Aggregate, Missing, Outliers};
 use super::scaling::quantile;
 
 /// Interquartile ranges beyond the quartiles at which a value is far out (Tukey 1977).
@@ -52,6 +52,45 @@ pub fn outliers(values: &mut [f32], rule: Outliers) -> usize {
         touched += 1;
     }
     touched
+}
+
+/// The rows of each step becoming one value; sums are kept in double precision.
+pub struct Merged {
+    aggregate: Aggregate,
+    values: Vec<f64>,
+    counts: Vec<u32>,
+    pub duplicates: usize,
+}
+
+impl Merged {
+    pub fn new(steps: usize, aggregate: Aggregate) -> Merged {
+        Merged { aggregate, values: vec![0.0; steps], counts: vec![0; steps], duplicates: 0 }
+    }
+
+    pub fn add(&mut self, at: usize, value: f32) {
+        if value.is_nan() {
+            return;
+        }
+        let value = f64::from(value);
+        let first = self.counts[at] == 0;
+        self.counts[at] += 1;
+        self.duplicates += usize::from(!first);
+        self.values[at] = match self.aggregate {
+            Aggregate::Sum | Aggregate::Mean => self.values[at] + value,
+            Aggregate::Max if !first => self.values[at].max(value),
+            Aggregate::Max | Aggregate::Last => value,
+        };
+    }
+
+    pub fn finish(self) -> Vec<f32> {
+        let mean = self.aggregate == Aggregate::Mean;
+        let one = |(value, count): (f64, u32)| match count {
+            0 => f32::NAN,
+            count if mean => (value / f64::from(count)) as f32,
+            _ => value as f32,
+        };
+        self.values.into_iter().zip(self.counts).map(one).collect()
+    }
 }
 
 #[cfg(test)]

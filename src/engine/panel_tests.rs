@@ -1,5 +1,8 @@
 //! What rows become: merged, filled, ordered, never invented.
 
+use super::super::calendar::Frequency;
+use super::super::config::Aggregate;
+use super::super::table::Categories;
 use super::*;
 
 const DAY: i64 = 86_400_000_000;

@@ -6,41 +6,18 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::config::{Encoding, Loss, Optimizer, Roles, ScalingMethod, Schedule};
+use super::config::{Loss, Optimizer, Roles, ScalingMethod, Schedule};
 use super::error::{Error, Result};
+use super::inputs::{Encoded, Input, encode, learn_inputs, number_column};
 use super::metrics::{Scale, Scores};
 use super::model::{FORMAT, check_format, with_prefix};
 use super::network::{Batch, Embedding, Inputs, Network, Recipe, Shape, Tensor, Trainer, learning_rate};
+use super::request::{Progress, Request};
 use super::scaling::Scaler;
-use super::table::{Column, NULL_CODE, NULL_TIME, Table, Value};
-use super::train::{Progress, Request};
+use super::table::{Column, NULL_TIME, Table, Value};
 
 /// Rows below which nothing can be learnt and scored.
 const FEWEST_ROWS: usize = 10;
-/// Distinct values of a one-hot column that get an input each.
-const MOST_ONE_HOT: usize = 64;
-const MOST_INPUT: f32 = 100.0;
-
-/// One feature column and how it enters the network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Input {
-    /// Scaled, with a second input that is 1 where the value is unknown.
-    Number {
-        column: String,
-        scaler: Scaler,
-    },
-    OneHot {
-        column: String,
-        values: Vec<Value>,
-    },
-    /// Codes by position, from 1; 0 is unknown or never seen.
-    Embedded {
-        column: String,
-        values: Vec<Value>,
-    },
-}
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Spec {
     roles: Roles,
@@ -130,111 +107,6 @@ pub fn train(table: &Table, request: &Request, progress: &mut dyn FnMut(Progress
     }
     model.scores = scores;
     Ok(TrainedRegression { model, rows: rows.len(), epochs, span })
-}
-
-fn number_column(table: &Table, name: &str) -> Result<Vec<f32>> {
-    match table.column(name) {
-        Some(Column::Numbers(numbers)) => match &numbers.first_not_finite {
-            None => Ok(numbers.values.clone()),
-            Some((row, value)) => Err(Error::NotFinite {
-                column: name.into(),
-                count: numbers.not_finite,
-                example: format!("{value} in row {}", row + 1),
-            }),
-        },
-        _ => Err(Error::Damaged { reason: format!("column \"{name}\" is no number") }),
-    }
-}
-
-fn learn_inputs(table: &Table, rows: &[usize], request: &Request) -> Result<Vec<Input>> {
-    let method = request.options.scaling.unwrap_or(ScalingMethod::Standard);
-    let mut inputs = Vec::new();
-    for column in &request.roles.features {
-        inputs.push(match table.column(column) {
-            Some(Column::Categories(categories)) => {
-                let mut seen = vec![0usize; categories.values.len()];
-                let codes = rows.iter().map(|row| categories.codes[*row]).filter(|code| *code != NULL_CODE);
-                codes.for_each(|code| seen[code as usize] += 1);
-                let mut order: Vec<usize> = (0..seen.len()).filter(|code| seen[*code] > 0).collect();
-                order.sort_by(|a, b| seen[*b].cmp(&seen[*a]).then(categories.values[*a].cmp(&categories.values[*b])));
-                let mut values: Vec<Value> = order.into_iter().map(|code| categories.values[code].clone()).collect();
-                let column = column.clone();
-                match request.options.encoding {
-                    Encoding::Embedding => {
-                        values.sort();
-                        Input::Embedded { column, values }
-                    }
-                    Encoding::OneHot => {
-                        values.truncate(MOST_ONE_HOT);
-                        Input::OneHot { column, values }
-                    }
-                }
-            }
-            _ => {
-                let values = number_column(table, column)?;
-                let scaler = Scaler::fit(method, rows.iter().map(|row| values[*row]));
-                Input::Number { column: column.clone(), scaler }
-            }
-        });
-    }
-    Ok(inputs)
-}
-
-impl Input {
-    fn width(&self) -> usize {
-        match self {
-            Input::Number { .. } => 2,
-            Input::OneHot { values, .. } => values.len(),
-            Input::Embedded { .. } => 0,
-        }
-    }
-
-    fn push_number(&self, value: f32, numeric: &mut Vec<f32>) {
-        if let Input::Number { scaler, .. } = self {
-            let scaled = scaler.scale(value).clamp(-MOST_INPUT, MOST_INPUT);
-            numeric.extend(if value.is_nan() { [0.0, 1.0] } else { [scaled, 0.0] });
-        }
-    }
-
-    fn push_category(&self, value: &Value, numeric: &mut Vec<f32>, codes: &mut Vec<u32>) {
-        match self {
-            Input::OneHot { values, .. } => {
-                numeric.extend(values.iter().map(|other| f32::from(u8::from(other == value))));
-            }
-            Input::Embedded { values, .. } => {
-                codes.push(values.binary_search(value).map_or(0, |code| code as u32 + 1));
-            }
-            Input::Number { .. } => {}
-        }
-    }
-
-    fn column(&self) -> &str {
-        match self {
-            Input::Number { column, .. } | Input::OneHot { column, .. } | Input::Embedded { column, .. } => column,
-        }
-    }
-}
-
-type Encoded = (Vec<f32>, Vec<u32>);
-
-fn encode(inputs: &[Input], table: &Table, rows: &[usize]) -> Result<Encoded> {
-    let (mut numeric, mut codes) = (Vec::new(), Vec::new());
-    let columns: Vec<&Column> = inputs
-        .iter()
-        .map(|input| {
-            table.column(input.column()).ok_or_else(|| Error::MissingFeature { feature: input.column().into() })
-        })
-        .collect::<Result<_>>()?;
-    for &row in rows {
-        for (input, column) in inputs.iter().zip(&columns) {
-            match column {
-                Column::Numbers(numbers) => input.push_number(numbers.values[row], &mut numeric),
-                Column::Categories(categories) => input.push_category(&categories.value(row), &mut numeric, &mut codes),
-                Column::Times(_) => {}
-            }
-        }
-    }
-    Ok((numeric, codes))
 }
 
 fn fit(

@@ -1,0 +1,277 @@
+//! Training the members of an ensemble on one panel.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::config::{Layout, Loss, Optimizer, Options, Schedule};
+use super::error::{Error, Result};
+use super::features::window::{WindowOptions, longest_lookback};
+use super::features::{Features, Prepared, Sample, StepFeatures, WindowFeatures};
+use super::model::Member;
+use super::network::{Batch, Embedding, Network, Recipe, Shape, Trainer, learning_rate};
+use super::options::LEVELS;
+use super::origins::Origins;
+use super::panel::{Known, Panel};
+use super::request::{Progress, Request};
+use super::scaling::Scaler;
+
+/// Samples that step inputs are scaled by.
+const SCALED_SAMPLES: usize = 20_000;
+/// Samples that the validation loss is measured on at most.
+const VALIDATED: usize = 8192;
+
+/// The settings of one fit, chosen from the data where the user did not.
+pub(super) struct Fit {
+    layout: Layout,
+    horizon: usize,
+    lookback: usize,
+    members: usize,
+}
+
+impl Fit {
+    /// `None` when no series is long enough to learn from.
+    pub fn plan(panel: &Panel, request: &Request, horizon: usize) -> Option<Fit> {
+        let network = &request.options.network;
+        let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
+        let layout = request.options.layout.unwrap_or(if planned { Layout::Step } else { Layout::Window });
+        let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
+        let members = network.members.unwrap_or(if layout == Layout::Step { 3 } else { 8 });
+        let features = features(panel, request, (layout, horizon, lookback), 0);
+        let samples = Origins::of(panel, features.least_history(), features.targets(), 0).count;
+        (samples > 0).then_some(Fit { layout, horizon, lookback, members })
+    }
+}
+
+/// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
+fn features(
+    panel: &Panel,
+    request: &Request,
+    (layout, horizon, longest): (Layout, usize, usize),
+    member: usize,
+) -> Features {
+    let Options { scaling, encoding, network, .. } = &request.options;
+    let (scaling, encoding) = (*scaling, *encoding);
+    if layout == Layout::Step {
+        return Features::Step(StepFeatures::learn(panel, horizon, encoding));
+    }
+    let season = panel.calendar.season();
+    let shortest = horizon.max(season).min(longest);
+    let lookback = match network.input_size {
+        Some(size) => size,
+        None => longest - (longest - shortest) * (member / 2 % 4) / 4,
+    };
+    let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
+    let not_negative = (0..panel.series.len()).all(|i| panel.history(i).iter().all(|y| y.is_nan() || *y >= 0.0));
+    let log = varied && not_negative && member % 2 == 1;
+    let dated = !varied || (member / 2 + member).is_multiple_of(2);
+    Features::Window(WindowFeatures::learn(panel, WindowOptions { horizon, lookback, log, dated, scaling, encoding }))
+}
+
+fn embeddings(features: &Features) -> Vec<Embedding> {
+    match features {
+        Features::Window(window) => window.embeddings(),
+        Features::Step(step) => step.embeddings(),
+    }
+}
+
+/// Trains all members on a panel; returns them and the epochs of the last.
+pub(super) fn fit(
+    panel: &Panel,
+    request: &Request,
+    horizon: usize,
+    stage: &'static str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Vec<Member>, usize)> {
+    let Some(plan) = Fit::plan(panel, request, horizon) else { return Ok((Vec::new(), 0)) };
+    let mut members = Vec::new();
+    let mut epochs = 0;
+    for index in 0..plan.members {
+        let mut inner = |share: f32, loss: f32| {
+            progress(Progress { stage, done: (index as f32 + share) / plan.members as f32, loss });
+        };
+        let (member, run) = fit_member(panel, request, &plan, index, &mut inner)?;
+        members.push(member);
+        epochs = run;
+    }
+    Ok((members, epochs))
+}
+
+fn fit_member(
+    panel: &Panel,
+    request: &Request,
+    plan: &Fit,
+    index: usize,
+    progress: &mut dyn FnMut(f32, f32),
+) -> Result<(Member, usize)> {
+    let options = &request.options.network;
+    let seed = request.options.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut features = features(panel, request, (plan.layout, plan.horizon, plan.lookback), index);
+    let by_step = plan.layout == Layout::Step;
+    scale_inputs(&mut features, panel, &mut random);
+    let loss = options.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() });
+    let shape = Shape {
+        numeric: features.width(),
+        embeddings: embeddings(&features),
+        hidden: options.hidden.clone().unwrap_or_else(|| if by_step { vec![256, 256] } else { vec![128, 128, 128] }),
+        activation: options.activation,
+        layer_norm: options.layer_norm,
+        dropout: options.dropout,
+        residual: options.residual.unwrap_or(true),
+        skip: options.skip.unwrap_or(true),
+        outputs: features.targets() * loss.outputs(),
+    };
+    let recipe = Recipe {
+        loss,
+        optimizer: options.optimizer.unwrap_or(Optimizer::AdamW),
+        weight_decay: options.weight_decay,
+        clip: options.clip.or(Some(if by_step { 1.0 } else { 5.0 })),
+        threads: request.threads,
+        seed,
+    };
+    let network = Network::new(shape, seed, &request.device);
+    let mut run = Run { features: &features, panel, plan, trainer: Trainer::new(network, recipe)?, random };
+    let epochs = run.train(request, progress)?;
+    let network = run.trainer.finish()?;
+    Ok((Member { features, network }, epochs))
+}
+
+/// Fits the scalers of step inputs on some of the samples.
+fn scale_inputs(features: &mut Features, panel: &Panel, random: &mut ChaCha8Rng) {
+    let Features::Step(step) = features else { return };
+    let origins = Origins::of(panel, step.least_history(), 1, 0);
+    if origins.count == 0 {
+        return;
+    }
+    let (width, codes) = (step.width(), step.embeddings().len());
+    let drawn = SCALED_SAMPLES.min(4 * origins.count);
+    let mut rows = vec![0.0; drawn * width];
+    let mut code = vec![0; codes];
+    let prepared = step.prepare(panel);
+    for row in rows.chunks_exact_mut(width) {
+        let sample =
+            draw_step(&origins, step.horizon, step.least_history(), random.random_range(0..origins.count), random);
+        prepared.inputs(sample, row, &mut code);
+    }
+    let fit = |column: usize| {
+        let values = rows.iter().skip(column).step_by(width).copied();
+        Scaler::fit(super::config::ScalingMethod::Standard, values)
+    };
+    let scalers = (0..width).map(fit).collect();
+    step.inputs = scalers;
+}
+
+/// A forecast step and a random origin before it.
+fn draw_step(origins: &Origins, horizon: usize, least: usize, index: usize, random: &mut ChaCha8Rng) -> Sample {
+    let (series, step) = origins.at(index);
+    let lead = random.random_range(0..horizon.min(step - least + 1));
+    Sample { series, origin: step - lead, lead }
+}
+
+/// One member in training.
+struct Run<'a> {
+    features: &'a Features,
+    panel: &'a Panel,
+    plan: &'a Fit,
+    trainer: Trainer,
+    random: ChaCha8Rng,
+}
+
+impl Run<'_> {
+    fn train(&mut self, request: &Request, progress: &mut dyn FnMut(f32, f32)) -> Result<usize> {
+        let options = &request.options.network;
+        let by_step = self.plan.layout == Layout::Step;
+        let (least, targets) = (self.features.least_history(), self.features.targets());
+        let held = if options.patience.is_some() { self.plan.horizon } else { 0 };
+        let mut origins = Origins::of(self.panel, least, targets, held);
+        let mut held_out = Origins { starts: Vec::new(), count: 0 };
+        if origins.count == 0 || held == 0 {
+            origins = Origins::of(self.panel, least, targets, 0);
+        } else {
+            held_out = Origins::newest(self.panel, least, targets, held);
+        }
+        let batch = options.batch_size.unwrap_or(if by_step { 512 } else { 128 });
+        let per_epoch = origins.count.div_ceil(batch);
+        let steps = match options.epochs {
+            Some(epochs) => epochs * per_epoch,
+            None if by_step => (2 * origins.count / batch).clamp(300, 1500),
+            None => (2 * origins.count / batch).clamp(500, 2500),
+        };
+        let peak = options.learning_rate.unwrap_or(if by_step { 2e-3 } else { 1e-3 });
+        let schedule = options.schedule.unwrap_or(Schedule::Cosine);
+        let prepared = self.features.prepare(self.panel);
+        let validation = (held_out.count > 0).then(|| {
+            let mut random = self.random.clone();
+            let drawn: Vec<usize> = (0..held_out.count.min(VALIDATED)).collect();
+            self.batch(&prepared, &held_out, &drawn, &mut random)
+        });
+        let mut best: Option<(f32, usize, Vec<f32>)> = None;
+        let mut order: Vec<u32> = (0..u32::try_from(origins.count).unwrap_or(u32::MAX)).collect();
+        for step in 0..steps {
+            let at = step % per_epoch;
+            if at == 0 {
+                shuffle(&mut order, &mut self.random);
+            }
+            let end = ((at + 1) * batch).min(order.len());
+            let drawn: Vec<usize> = order[at * batch..end].iter().map(|index| *index as usize).collect();
+            let mut random = self.random.clone();
+            let rows = self.batch(&prepared, &origins, &drawn, &mut random);
+            self.random = random;
+            let loss = self.trainer.step(&rows, learning_rate(schedule, peak, step, steps))?;
+            if !loss.is_finite() {
+                return Err(Error::Diverged { epoch: step / per_epoch + 1 });
+            }
+            progress((step + 1) as f32 / steps as f32, loss);
+            if let (Some(rows), Some(patience)) = (&validation, options.patience)
+                && at + 1 == per_epoch
+            {
+                let loss = self.trainer.loss(rows)?;
+                let epoch = step / per_epoch + 1;
+                if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
+                    best = Some((loss, epoch, self.trainer.snapshot()?));
+                } else if best.as_ref().is_some_and(|(_, at, _)| epoch >= at + patience) {
+                    break;
+                }
+            }
+        }
+        match best {
+            Some((_, epoch, parameters)) => {
+                self.trainer.restore(parameters);
+                Ok(epoch)
+            }
+            None => Ok(steps.div_ceil(per_epoch)),
+        }
+    }
+
+    fn batch(&self, prepared: &Prepared, origins: &Origins, drawn: &[usize], random: &mut ChaCha8Rng) -> Batch {
+        let (width, targets) = (self.features.width(), self.features.targets());
+        let codes = embeddings(self.features).len();
+        let mut batch = Batch {
+            rows: drawn.len(),
+            numeric: vec![0.0; drawn.len() * width],
+            codes: vec![0; drawn.len() * codes],
+            target: vec![0.0; drawn.len() * targets],
+            weight: vec![0.0; drawn.len() * targets],
+        };
+        for (row, index) in drawn.iter().enumerate() {
+            let sample = match self.plan.layout {
+                Layout::Window => {
+                    let (series, origin) = origins.at(*index);
+                    Sample { series, origin, lead: 0 }
+                }
+                Layout::Step => draw_step(origins, self.plan.horizon, self.features.least_history(), *index, random),
+            };
+            let numeric = &mut batch.numeric[row * width..][..width];
+            let norm = prepared.inputs(sample, numeric, &mut batch.codes[row * codes..][..codes]);
+            let (target, weight) = (&mut batch.target[row * targets..], &mut batch.weight[row * targets..]);
+            prepared.targets(sample, &norm, &mut target[..targets], &mut weight[..targets]);
+        }
+        batch
+    }
+}
+
+fn shuffle(order: &mut [u32], random: &mut ChaCha8Rng) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.random_range(0..=last));
+    }
+}

@@ -1,0 +1,147 @@
+//! What rows are laid on: the calendar and the coding of covariates, learnt once; and how rows group into series.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{Calendar, Frequency};
+use super::config::Roles;
+use super::error::{Error, Result};
+use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
+
+/// Distinct values of a text covariate that get an input of their own; the rest have none set.
+const MOST_CATEGORIES: usize = 32;
+/// Series whose times are looked at to find the frequency.
+const PROBED_SERIES: usize = 500;
+
+/// Whether a covariate is known beyond the origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Known {
+    Past,
+    Ahead,
+}
+
+/// How a column that changes in time becomes numbers; learnt in training, kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoder {
+    pub column: String,
+    pub known: Known,
+    /// Values that get a 0/1 input each; `None` for a numeric column.
+    pub categories: Option<Vec<Value>>,
+}
+
+/// What rows are laid on: learnt in training, kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub calendar: Calendar,
+    pub encoders: Vec<Encoder>,
+}
+
+impl Frame {
+    /// Finds the calendar and the values of text covariates.
+    ///
+    /// # Errors
+    /// [`Error::NoFrequency`], or what is wrong with the time column.
+    pub fn learn(table: &Table, roles: &Roles, frequency: Option<Frequency>, zone: Option<&str>) -> Result<Frame> {
+        let name = roles.time.as_deref().unwrap_or_default();
+        let times = times(table, name)?;
+        let calendar = match frequency {
+            Some(frequency) => Calendar::with(frequency, times.iter().copied(), zone)?,
+            None => {
+                let (keys, owner) = group(table, &roles.series);
+                let mut sets: Vec<Vec<i64>> = vec![Vec::new(); keys.len().min(PROBED_SERIES)];
+                for (row, series) in owner.iter().enumerate() {
+                    if let Some(set) = sets.get_mut(*series as usize) {
+                        set.push(times[row]);
+                    }
+                }
+                sets.iter_mut().for_each(|set| {
+                    set.sort_unstable();
+                    set.dedup();
+                });
+                Calendar::infer(&sets, name, zone)?
+            }
+        };
+        let columns = roles.past.iter().map(|c| (c, Known::Past)).chain(roles.future.iter().map(|c| (c, Known::Ahead)));
+        let encoder = |(column, known): (&String, Known)| {
+            let categories = match table.column(column) {
+                Some(Column::Categories(categories)) => Some(commonest(categories)),
+                _ => None,
+            };
+            Encoder { column: column.clone(), known, categories }
+        };
+        Ok(Frame { calendar, encoders: columns.map(encoder).collect() })
+    }
+}
+
+/// The most frequent values, the commonest first, ties by value.
+fn commonest(categories: &Categories) -> Vec<Value> {
+    let mut counts = vec![0usize; categories.values.len()];
+    categories.codes.iter().filter_map(|code| counts.get_mut(*code as usize).map(|n| *n += 1)).for_each(drop);
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by(|a, b| counts[*b].cmp(&counts[*a]).then(categories.values[*a].cmp(&categories.values[*b])));
+    order.into_iter().take(MOST_CATEGORIES).map(|i| categories.values[i].clone()).collect()
+}
+
+pub(super) fn times<'a>(table: &'a Table, name: &str) -> Result<&'a [i64]> {
+    let Some(Column::Times(times)) = table.column(name) else {
+        return Err(Error::Damaged { reason: format!("column \"{name}\" is no time") });
+    };
+    match times.iter().filter(|time| **time == NULL_TIME).count() {
+        0 => Ok(times),
+        count => Err(Error::NullTime { column: name.into(), count, rows: times.len() }),
+    }
+}
+
+/// The sorted keys, and the index among them of every row's.
+pub(super) fn group(table: &Table, names: &[String]) -> (Vec<Vec<Value>>, Vec<u32>) {
+    let columns: Vec<&Categories> = names
+        .iter()
+        .filter_map(|name| match table.column(name) {
+            Some(Column::Categories(categories)) => Some(categories),
+            _ => None,
+        })
+        .collect();
+    // A key is the mixed-radix number of its codes; NULL has the code one past the last.
+    let radix: Vec<u128> = columns.iter().map(|column| column.values.len() as u128 + 1).collect();
+    let mut found: HashMap<u128, u32> = HashMap::new();
+    let mut keys: Vec<Vec<Value>> = Vec::new();
+    let mut owner: Vec<u32> = Vec::with_capacity(table.rows);
+    let mut last: Option<(u128, u32)> = None;
+    for row in 0..table.rows {
+        let number = columns
+            .iter()
+            .zip(&radix)
+            .fold(0u128, |number, (column, radix)| number * radix + u128::from(column.codes[row]).min(radix - 1));
+        let index = match last {
+            Some((same, index)) if same == number => index,
+            _ => *found.entry(number).or_insert_with(|| {
+                keys.push(columns.iter().map(|column| column.value(row)).collect());
+                (keys.len() - 1) as u32
+            }),
+        };
+        last = Some((number, index));
+        owner.push(index);
+    }
+    let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
+    let mut rank = vec![0u32; keys.len()];
+    order.iter().enumerate().for_each(|(rank_of, index)| rank[*index as usize] = rank_of as u32);
+    owner.iter_mut().for_each(|index| *index = rank[*index as usize]);
+    (order.into_iter().map(|index| std::mem::take(&mut keys[index as usize])).collect(), owner)
+}
+
+pub(super) fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a Numbers> {
+    match table.column(name) {
+        Some(Column::Numbers(numbers)) => match &numbers.first_not_finite {
+            None => Ok(numbers),
+            Some((row, value)) => Err(Error::NotFinite {
+                column: name.into(),
+                count: numbers.not_finite,
+                example: format!("{value} in row {}", row + 1),
+            }),
+        },
+        _ => Err(Error::Damaged { reason: format!("column \"{name}\" is no number") }),
+    }
+}

@@ -1,0 +1,35 @@
+//! What a training is asked for, and how it tells where it is.
+
+use candle_core::Device;
+
+use super::calendar::Frequency;
+use super::config::{Options, Roles};
+
+/// What a training is given beside its rows.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub roles: Roles,
+    pub options: Options,
+    /// `None` is chosen by the frequency.
+    pub horizon: Option<usize>,
+    /// `None` is found from the rows.
+    pub frequency: Option<Frequency>,
+    /// Time zone of a timestamptz column.
+    pub zone: Option<String>,
+    pub device: Device,
+    pub device_name: String,
+    pub threads: usize,
+    pub most_horizon: usize,
+    pub most_series: usize,
+    /// Bytes.
+    pub most_memory: u64,
+}
+
+/// How far a training is: called at every step; the callee may stop it by unwinding.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    pub stage: &'static str,
+    /// Share done, in [0, 1].
+    pub done: f32,
+    pub loss: f32,
+}
