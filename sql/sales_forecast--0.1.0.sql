@@ -357,6 +357,7 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
   version integer DEFAULT NULL,
   OUT series jsonb,
   OUT step integer,
+  OUT "window" integer,
   OUT n bigint,
   OUT mse double precision,
   OUT mae double precision,
@@ -366,6 +367,11 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
   OUT mase double precision,
   OUT rmsse double precision,
   OUT bias double precision,
+  OUT wql double precision,
+  OUT coverage_80 double precision,
+  OUT coverage_95 double precision,
+  OUT winkler_80 double precision,
+  OUT winkler_95 double precision,
   OUT baseline text,
   OUT baseline_value double precision,
   OUT skill double precision
@@ -373,7 +379,7 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_evaluate_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_evaluate(text, text, integer)
-IS 'Returns the errors of a model on data held out of training, as a whole, by series or by step.';
+IS 'Returns the errors of a model on data held out of training, as a whole, by series, step or backtest window (1 is the oldest).';
 
 CREATE FUNCTION @extschema@.forecast_series(
   model text,

@@ -16,7 +16,13 @@ use super::time::Class;
 type Row = (
     Option<JsonB>,
     Option<i32>,
+    Option<i32>,
     i64,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
     Option<f64>,
     Option<f64>,
     Option<f64>,
@@ -40,6 +46,7 @@ fn forecast_evaluate(
     (
         name!(series, Option<JsonB>),
         name!(step, Option<i32>),
+        name!(window, Option<i32>),
         name!(n, i64),
         name!(mse, Option<f64>),
         name!(mae, Option<f64>),
@@ -49,6 +56,11 @@ fn forecast_evaluate(
         name!(mase, Option<f64>),
         name!(rmsse, Option<f64>),
         name!(bias, Option<f64>),
+        name!(wql, Option<f64>),
+        name!(coverage_80, Option<f64>),
+        name!(coverage_95, Option<f64>),
+        name!(winkler_80, Option<f64>),
+        name!(winkler_95, Option<f64>),
         name!(baseline, String),
         name!(baseline_value, Option<f64>),
         name!(skill, Option<f64>),
@@ -60,7 +72,7 @@ fn forecast_evaluate(
         Body::Series(model) => or_raise(series_rows(model, by)),
         Body::Regression(model) => {
             let (scores, mean) = (&model.scores.model, &model.scores.mean);
-            vec![row(None, None, scores, "mean", (scores.mse(), mean.mse()))]
+            vec![row(None, Group::default(), scores, "mean", (scores.mse(), mean.mse()))]
         }
     };
     TableIterator::new(rows)
@@ -68,39 +80,54 @@ fn forecast_evaluate(
 
 fn series_rows(model: &Model, by: &str) -> Result<Vec<Row>, Error> {
     let evaluation = &model.evaluation;
-    let one = |series: Option<usize>, step: Option<usize>| {
+    let (windows, series, steps) = (evaluation.windows, evaluation.series(), evaluation.horizon);
+    let one = |group: Group| {
         let range = |at: Option<usize>, all: usize| at.map_or(0..all, |at| at..at + 1);
-        let compared = evaluation.compare(range(series, evaluation.series()), range(step, evaluation.horizon));
-        let key = series.and_then(|i| model.spec.series.get(i)).map(|s| JsonB(key_json(&model.spec.roles, &s.key)));
-        let step = step.and_then(|step| i32::try_from(step + 1).ok());
+        let (window, one, step) = (range(group.window, windows), range(group.series, series), range(group.step, steps));
+        let compared = evaluation.compare(window, one, step);
+        let key = group.series.and_then(|i| model.spec.series.get(i));
+        let key = key.map(|s| JsonB(key_json(&model.spec.roles, &s.key)));
         let (_, value, baseline) = compared.metric();
-        row(key, step, &compared.model, "seasonal_naive", (value, baseline))
+        row(key, group, &compared.model, "seasonal_naive", (value, baseline))
     };
+    let by_step = |step| one(Group { step: Some(step), ..Group::default() });
     match by {
-        _ if evaluation.series() == 0 => Ok(Vec::new()),
-        "model" => Ok(vec![one(None, None)]),
-        "series" => Ok((0..evaluation.series()).map(|series| one(Some(series), None)).collect()),
-        "step" => Ok((0..evaluation.horizon).map(|step| one(None, Some(step))).collect()),
+        _ if series == 0 => Ok(Vec::new()),
+        "model" => Ok(vec![one(Group::default())]),
+        "series" => Ok((0..series).map(|series| one(Group { series: Some(series), ..Group::default() })).collect()),
+        "step" => Ok((0..steps).map(by_step).collect()),
+        "window" => Ok((0..windows).map(|window| one(Group { window: Some(window), ..Group::default() })).collect()),
         other => Err(Error::InvalidArgument {
             name: "by",
             value: format!("\"{other}\""),
-            allowed: "one of 'model', 'series', 'step'".into(),
+            allowed: "one of 'model', 'series', 'step', 'window'".into(),
         }),
     }
 }
 
+/// What a row is about; all of it where `None`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    window: Option<usize>,
+    series: Option<usize>,
+    step: Option<usize>,
+}
+
 fn row(
     series: Option<JsonB>,
-    step: Option<i32>,
+    group: Group,
     scores: &Scores,
     baseline: &str,
     (value, baseline_value): (Option<f64>, Option<f64>),
 ) -> Row {
     let skill =
         value.zip(baseline_value).filter(|(_, baseline)| *baseline > 0.0).map(|(value, base)| 1.0 - value / base);
+    let number = |at: Option<usize>| at.and_then(|at| i32::try_from(at + 1).ok());
+    let ([coverage_80, coverage_95], [winkler_80, winkler_95]) = (scores.coverage(), scores.winkler());
     (
         series,
-        step,
+        number(group.step),
+        number(group.window),
         i64::try_from(scores.n).unwrap_or(i64::MAX),
         scores.mse(),
         scores.mae(),
@@ -110,6 +137,11 @@ fn row(
         scores.mase(),
         scores.rmsse(),
         scores.bias(),
+        scores.wql(),
+        coverage_80,
+        coverage_95,
+        winkler_80,
+        winkler_95,
         baseline.into(),
         baseline_value,
         skill,

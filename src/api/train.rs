@@ -250,6 +250,13 @@ fn summarise(Trained { model, .. }: &Trained) {
             "{others} series are served by a baseline; SELECT * FROM forecast_series('...') says why"
         ));
     }
+    if spec.theta > 0.0 {
+        report::notice("forecasts are averaged with the Theta method, which was about as good on earlier data");
+    }
+    let (asked, windows) = (spec.options.backtest.windows, model.evaluation.windows);
+    if windows > 0 && windows < asked {
+        report::notice(&format!("only {windows} of {asked} backtest windows have history enough before them"));
+    }
     if model.evaluation.series() == 0 {
         report::notice("no series is long enough to hold data out: the model has no score");
     }
@@ -348,6 +355,11 @@ fn measures(scores: &Scores) -> Json {
         ("mase", scores.mase()),
         ("rmsse", scores.rmsse()),
         ("bias", scores.bias()),
+        ("wql", scores.wql()),
+        ("coverage_80", scores.coverage()[0]),
+        ("coverage_95", scores.coverage()[1]),
+        ("winkler_80", scores.winkler()[0]),
+        ("winkler_95", scores.winkler()[1]),
     ];
     let defined = all.into_iter().filter_map(|(name, value)| Some((name.to_string(), json!(value?))));
     Json::Object(defined.collect::<Map<String, Json>>())

@@ -100,6 +100,31 @@ pub enum Layout {
     Step,
 }
 
+/// What may forecast a series.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MethodOption {
+    /// The network, averaged with Theta where the past says that this is no worse.
+    #[default]
+    Auto,
+    /// The network alone.
+    Network,
+}
+
+/// Windows at the end of the history that a model is scored on, the newest last; each is forecast by a model trained before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backtest {
+    pub windows: usize,
+    /// Steps from one origin to the next; the horizon when `None`.
+    pub step: Option<usize>,
+}
+
+impl Default for Backtest {
+    fn default() -> Self {
+        Backtest { windows: 1, step: None }
+    }
+}
+
 /// How several rows of a series in one step become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -213,6 +238,10 @@ pub struct Options {
     pub test_share: f32,
     /// Whether the published weights learn from the held-out part too, after it was scored.
     pub refit: bool,
+    #[serde(default)]
+    pub method: MethodOption,
+    #[serde(default)]
+    pub backtest: Backtest,
     pub network: NetworkOptions,
 }
 
@@ -232,6 +261,8 @@ impl Default for Options {
             upper_bound: None,
             test_share: 0.2,
             refit: true,
+            method: MethodOption::default(),
+            backtest: Backtest::default(),
             network: NetworkOptions::default(),
         }
     }

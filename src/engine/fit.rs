@@ -22,10 +22,10 @@ const VALIDATED: usize = 8192;
 
 /// The settings of one fit, chosen from the data where the user did not.
 pub(super) struct Fit {
-    layout: Layout,
+    pub layout: Layout,
     horizon: usize,
     lookback: usize,
-    members: usize,
+    pub members: usize,
 }
 
 impl Fit {
@@ -78,18 +78,17 @@ fn embeddings(features: &Features) -> Vec<Embedding> {
 pub(super) fn fit(
     panel: &Panel,
     request: &Request,
-    horizon: usize,
+    plan: &Fit,
     stage: &'static str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Member>, usize)> {
-    let Some(plan) = Fit::plan(panel, request, horizon) else { return Ok((Vec::new(), 0)) };
     let mut members = Vec::new();
     let mut epochs = 0;
     for index in 0..plan.members {
         let mut inner = |share: f32, loss: f32| {
             progress(Progress { stage, done: (index as f32 + share) / plan.members as f32, loss });
         };
-        let (member, run) = fit_member(panel, request, &plan, index, &mut inner)?;
+        let (member, run) = fit_member(panel, request, plan, index, &mut inner)?;
         members.push(member);
         epochs = run;
     }

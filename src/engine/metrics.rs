@@ -1,7 +1,8 @@
 //! Errors of forecasts, in the definitions of the field.
 //!
 //! MASE and RMSSE after Hyndman & Koehler (2006) and the M5 guide: errors over the mean absolute (squared) seasonal
-//! difference of the history. WAPE is sum|e| / sum|y|, sMAPE the mean of 200|e| / (|y| + |f|), bias sum(f - y) / sum|y|.
+//! difference of the history. WQL is the mean over the deciles of 2 x pinball, summed, over sum|y|; coverage the share of
+//! values inside an interval; Winkler's score (1972) its width and, outside, 2/alpha times the distance. WAPE is sum|e| / sum|y|, sMAPE the mean of 200|e| / (|y| + |f|), bias sum(f - y) / sum|y|.
 
 /// In-sample scale of a series: mean absolute and mean squared difference at the season's lag.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +43,24 @@ pub struct Scores {
     scaled_n: u64,
     scaled_squared: f64,
     scaled_squared_n: u64,
+    quantile_n: u64,
+    quantile_actual: f64,
+    pinball: f64,
+    inside: [u64; 2],
+    winkler: [f64; 2],
 }
+
+/// What a forecast says beside its point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// Mean over the deciles of twice the pinball loss.
+    pub pinball: f32,
+    /// Lower and upper bounds at 80 and 95 %.
+    pub intervals: [(f32, f32); 2],
+}
+
+/// Levels of [`Spread::intervals`].
+pub const INTERVALS: [f64; 2] = [0.8, 0.95];
 
 impl Scores {
     /// Takes one pair in; an unknown actual (NaN) is not scored.
@@ -72,6 +90,21 @@ impl Scores {
         }
     }
 
+    /// Takes the spread of a forecast in, unless the actual is unknown or there is none (NaN).
+    pub fn add_spread(&mut self, actual: f32, spread: &Spread) {
+        if actual.is_nan() || spread.pinball.is_nan() {
+            return;
+        }
+        self.quantile_n += 1;
+        self.quantile_actual += f64::from(actual.abs());
+        self.pinball += f64::from(spread.pinball);
+        for (at, (lower, upper)) in spread.intervals.into_iter().enumerate() {
+            let outside = (lower - actual).max(actual - upper).max(0.0);
+            self.inside[at] += u64::from(outside == 0.0);
+            self.winkler[at] += f64::from(upper - lower) + 2.0 / (1.0 - INTERVALS[at]) * f64::from(outside);
+        }
+    }
+
     /// Takes another group in.
     pub fn merge(&mut self, other: &Scores) {
         self.n += other.n;
@@ -85,6 +118,13 @@ impl Scores {
         self.scaled_n += other.scaled_n;
         self.scaled_squared += other.scaled_squared;
         self.scaled_squared_n += other.scaled_squared_n;
+        self.quantile_n += other.quantile_n;
+        self.quantile_actual += other.quantile_actual;
+        self.pinball += other.pinball;
+        for at in 0..INTERVALS.len() {
+            self.inside[at] += other.inside[at];
+            self.winkler[at] += other.winkler[at];
+        }
     }
 
     pub fn mae(&self) -> Option<f64> {
@@ -114,6 +154,20 @@ impl Scores {
 
     pub fn mase(&self) -> Option<f64> {
         ratio(self.scaled, self.scaled_n as f64)
+    }
+
+    pub fn wql(&self) -> Option<f64> {
+        ratio(self.pinball, self.quantile_actual)
+    }
+
+    /// Share of values inside each of [`INTERVALS`].
+    pub fn coverage(&self) -> [Option<f64>; 2] {
+        self.inside.map(|inside| ratio(inside as f64, self.quantile_n as f64))
+    }
+
+    /// Mean score of each of [`INTERVALS`].
+    pub fn winkler(&self) -> [Option<f64>; 2] {
+        self.winkler.map(|sum| ratio(sum, self.quantile_n as f64))
     }
 
     /// The root of the mean scaled squared error; over many series the M5 measure is the mean of theirs.
@@ -147,6 +201,20 @@ mod tests {
         assert!(close(scores.wape(), 0.5) && close(scores.bias(), 0.25));
         assert!(close(scores.smape(), (40.0 + 200.0 + 400.0 / 12.0) / 3.0));
         assert!(close(scores.mase(), 4.0 / 3.0 / 2.25) && close(scores.rmsse(), (2.0f64 / 6.75).sqrt()));
+    }
+
+    /// By hand: y = 10 in [8, 12] and 20 above [8, 12]; width 4, distance 8, 2/0.2 = 10 and 2/0.05 = 40.
+    #[test]
+    fn scores_intervals() {
+        let mut scores = Scores::default();
+        let spread = Spread { pinball: 3.0, intervals: [(8.0, 12.0), (8.0, 12.0)] };
+        scores.add_spread(10.0, &spread);
+        scores.add_spread(20.0, &spread);
+        scores.add_spread(f32::NAN, &spread);
+        assert_eq!(scores.wql(), Some(6.0 / 30.0));
+        assert_eq!(scores.coverage(), [Some(0.5), Some(0.5)]);
+        assert!((scores.winkler()[0].unwrap_or(0.0) - (4.0 + 84.0) / 2.0).abs() < 1e-9);
+        assert!((scores.winkler()[1].unwrap_or(0.0) - (4.0 + 324.0) / 2.0).abs() < 1e-9);
     }
 
     #[test]

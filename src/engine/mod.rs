@@ -1,5 +1,6 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
+mod backtest;
 pub mod baseline;
 pub mod budget;
 pub mod calendar;
@@ -23,7 +24,9 @@ pub mod panel;
 pub mod regression;
 pub mod request;
 pub mod scaling;
+pub mod spec;
 pub mod table;
+pub mod theta;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -5,16 +5,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::baseline;
-use super::config::{Loss, Options, Roles};
+use super::config::Loss;
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
 use super::features::{Features, Sample};
-use super::metrics;
+use super::metrics::{self, Spread};
 use super::network::{Inputs, Network, Shape, Tensor};
 use super::options::LEVELS;
-use super::panel::{Frame, Panel, Summary};
+use super::panel::Panel;
 use super::scaling::quantile;
-use super::table::Value;
+pub use super::spec::{KnownSeries, Method, Spec};
+use super::theta::theta;
 
 /// Number of the stored form.
 pub const FORMAT: i64 = 1;
@@ -26,52 +27,6 @@ const BATCH: usize = 4096;
 pub struct Member {
     pub features: Features,
     pub network: Network,
-}
-
-/// Everything but the weights.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Spec {
-    pub roles: Roles,
-    pub options: Options,
-    pub frame: Frame,
-    pub horizon: usize,
-    pub loss: Loss,
-    /// Quantiles of held-out errors by step and level, in units of a series' scale, for losses without quantiles.
-    pub residuals: Vec<Vec<f32>>,
-    /// No value of the history was below zero, so no forecast is.
-    pub not_negative: bool,
-    /// Whole numbers, at least half of them zero: the point forecast is rounded.
-    pub intermittent: bool,
-    /// Series of the training: key, steps, first and last step.
-    pub series: Vec<KnownSeries>,
-    pub summary: Summary,
-    pub device: String,
-}
-
-/// A series as training saw it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KnownSeries {
-    pub key: Vec<Value>,
-    pub first: i64,
-    pub steps: usize,
-    pub method: Method,
-}
-
-/// What forecasts a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    Network,
-    SeasonalNaive,
-}
-
-impl Method {
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Network => "network",
-            Method::SeasonalNaive => "seasonal_naive",
-        }
-    }
 }
 
 /// A model that forecasts series.
@@ -92,6 +47,27 @@ pub struct Forecast {
     pub point: Vec<f32>,
     pub lower: Vec<f32>,
     pub upper: Vec<f32>,
+}
+
+/// The deciles that WQL is measured on.
+const DECILES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/// A forecast of one step as it is scored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Held {
+    pub point: f32,
+    deciles: [f32; 9],
+    intervals: [(f32, f32); 2],
+}
+
+impl Held {
+    /// What [`metrics`] wants to know beside the point; NaN when the model has no spread.
+    pub fn spread(&self, actual: f32) -> Spread {
+        let loss =
+            |(level, value): (f32, f32)| 2.0 * (actual - value) * if actual >= value { level } else { level - 1.0 };
+        let pinball = DECILES.into_iter().zip(self.deciles).map(loss).sum::<f32>() / 9.0;
+        Spread { pinball, intervals: self.intervals }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,10 +174,21 @@ impl Model {
         Ok(forecasts)
     }
 
-    /// Point forecasts over the trained horizon; a planned covariate without a row counts as unknown.
-    pub(super) fn points(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Vec<f32>>> {
+    /// Point and spread over the trained horizon, `[wanted][step]`; a planned covariate without a row counts as unknown.
+    pub(super) fn held_out(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Vec<Held>>> {
+        let has_spread = self.spec.loss.outputs() > 1 || !self.spec.residuals.is_empty();
+        let one = |values: &Vec<f32>| {
+            let at = |share: f32| self.bound(interpolate(self.levels(), values, share));
+            let point = self.point(values);
+            let interval = |level: f64| {
+                let tail = (1.0 - level as f32) / 2.0;
+                (at(tail).min(point), at(1.0 - tail).max(point))
+            };
+            let deciles = std::array::from_fn(|i| if has_spread { at(DECILES[i]) } else { f32::NAN });
+            Held { point, deciles, intervals: metrics::INTERVALS.map(interval) }
+        };
         let paths = self.quantiles(panel, wanted)?;
-        Ok(paths.iter().map(|steps| steps.iter().map(|values| self.point(values)).collect()).collect())
+        Ok(paths.iter().map(|steps| steps.iter().map(one).collect()).collect())
     }
 
     fn point(&self, values: &[f32]) -> f32 {
@@ -246,12 +233,27 @@ impl Model {
         let share = 1.0 / self.members.len() as f32;
         for (at, steps) in sums.iter_mut().enumerate() {
             match by_network.binary_search(&at) {
-                Ok(_) => steps.iter_mut().flatten().for_each(|value| *value *= share),
+                Ok(_) => {
+                    steps.iter_mut().flatten().for_each(|value| *value *= share);
+                    self.lean_on_theta(panel.history(wanted[at]), panel, steps);
+                }
                 Err(_) => self.baseline_quantiles(panel.history(wanted[at]), panel, steps),
             }
             steps.iter_mut().for_each(|values| values.sort_unstable_by(f32::total_cmp));
         }
         Ok(sums)
+    }
+
+    /// Moves all quantiles by Theta's share of what lies between its forecast and the network's.
+    fn lean_on_theta(&self, history: &[f32], panel: &Panel, steps: &mut [Vec<f32>]) {
+        if self.spec.theta == 0.0 {
+            return;
+        }
+        let Some(points) = theta(history, panel.calendar.season(), steps.len()) else { return };
+        for (values, point) in steps.iter_mut().zip(points) {
+            let by = self.spec.theta * (point - interpolate(self.levels(), values, 0.5));
+            values.iter_mut().for_each(|value| *value += by);
+        }
     }
 
     fn add_member(
@@ -283,7 +285,8 @@ impl Model {
             let output = member.network.forward(&inputs)?;
             for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
                 let series = wanted[*at];
-                let scale = metrics::scale(panel.history(series), panel.calendar.season()).absolute as f32;
+                let scale = || metrics::scale(panel.history(series), panel.calendar.season()).absolute as f32;
+                let scale = if outputs == 1 { scale() } else { f32::NAN };
                 for (target, output) in output.chunks_exact(outputs).enumerate() {
                     let step = lead + target;
                     let forced = prepared.is_forced_zero(series, panel.series[series].len + step);

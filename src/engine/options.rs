@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::config::{
-    Activation, Aggregate, Encoding, Layout, Loss, Missing, NetworkOptions, Optimizer, Options, Outliers,
-    ScalingMethod, Schedule, SeriesEnd,
+    Activation, Aggregate, Backtest, Encoding, Layout, Loss, MethodOption, Missing, NetworkOptions, Optimizer, Options,
+    Outliers, ScalingMethod, Schedule, SeriesEnd,
 };
 use super::error::{Error, Result};
 
@@ -34,6 +34,11 @@ impl Options {
             upper_bound: reader.number("upper_bound", f64::from(f32::MIN), f64::from(f32::MAX))?.map(|x| x as f32),
             test_share: reader.number("test_share", 0.01, 0.5)?.map_or(defaults.test_share, |x| x as f32),
             refit: reader.boolean("refit")?.unwrap_or(defaults.refit),
+            method: reader.choice("method", &METHODS)?.unwrap_or(defaults.method),
+            backtest: match reader.take("backtest") {
+                Some(json) => backtest(&json)?,
+                None => defaults.backtest,
+            },
             network: match reader.take("network") {
                 Some(json) => network(&json)?,
                 None => NetworkOptions::default(),
@@ -47,6 +52,14 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn backtest(json: &Json) -> Result<Backtest> {
+    let mut reader = Reader::new("backtest.", json)?;
+    let windows = reader.integer("windows", 1, 100)?.map_or(1, |x| x as usize);
+    let step = reader.integer("step", 1, 100_000)?.map(|x| x as usize);
+    reader.finish()?;
+    Ok(Backtest { windows, step })
 }
 
 fn network(json: &Json) -> Result<NetworkOptions> {
@@ -101,6 +114,7 @@ const SCALINGS: Choices<ScalingMethod, 5> = [
     ("none", ScalingMethod::None),
 ];
 const ENCODINGS: Choices<Encoding, 2> = [("embedding", Encoding::Embedding), ("one_hot", Encoding::OneHot)];
+const METHODS: Choices<MethodOption, 2> = [("auto", MethodOption::Auto), ("network", MethodOption::Network)];
 const LAYOUTS: Choices<Layout, 2> = [("window", Layout::Window), ("step", Layout::Step)];
 const AGGREGATES: Choices<Aggregate, 4> =
     [("sum", Aggregate::Sum), ("mean", Aggregate::Mean), ("max", Aggregate::Max), ("last", Aggregate::Last)];
@@ -149,7 +163,11 @@ impl Reader {
     fn new(prefix: &'static str, json: &Json) -> Result<Self> {
         match json {
             Json::Object(map) => Ok(Reader { prefix, left: map.clone(), known: Vec::new() }),
-            other => Err(invalid(if prefix.is_empty() { "options" } else { "network" }, other, "an object")),
+            other => Err(invalid(
+                if prefix.is_empty() { "options" } else { prefix.trim_end_matches('.') },
+                other,
+                "an object",
+            )),
         }
     }
 
