@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::panel::Panel;
 
+mod effects;
 pub mod statics;
 mod step;
 pub mod window;

@@ -9,6 +9,7 @@ use super::super::config::{Encoding, ScalingMethod};
 use super::super::network::Embedding;
 use super::super::panel::{Known, Panel};
 use super::super::scaling::Scaler;
+use super::effects::Effects;
 use super::statics::{Identity, Statics};
 use super::{Norm, Sample};
 
@@ -40,6 +41,7 @@ pub struct StepFeatures {
     binary: Vec<usize>,
     /// (covariate, value) that force the target to zero.
     forced: Vec<(usize, f32)>,
+    effects: Effects,
     /// First and last step of training: where the trend input is 0 and 1.
     trend: (i64, i64),
     /// Scalers of all numeric inputs.
@@ -102,9 +104,11 @@ impl StepFeatures {
             covariates,
             binary,
             forced,
+            effects: Effects::default(),
             trend,
             inputs: Vec::new(),
         };
+        features.effects = Effects::learn(panel, &features.binary, season, &features.prepare(panel).values);
         features.inputs = vec![Scaler { center: 0.0, scale: 1.0 }; features.width()];
         features
     }
@@ -117,7 +121,7 @@ impl StepFeatures {
         let covariates: usize =
             self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
         let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + 5;
-        covariates + self.binary.len() * NEIGHBOURS.len() + 1 + CALENDAR + past + self.statics.width()
+        covariates + self.binary.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width()
     }
 
     pub fn least_history(&self) -> usize {
@@ -150,7 +154,7 @@ pub struct Prepared<'a> {
     codes: Vec<u32>,
     /// Size of a usual value of every series.
     levels: Vec<f32>,
-    /// Compressed known values; NaN where unknown or forced to zero.
+    /// Compressed known values without the effects of what was planned; NaN where unknown or forced to zero.
     values: Vec<Vec<f32>>,
     /// Sum and count of `values` before each step.
     sums: Vec<Vec<(f64, u32)>>,
@@ -169,7 +173,7 @@ impl Prepared<'_> {
         let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
         let value = |(step, y): (usize, &f32)| match y.is_nan() || self.is_forced_zero(series, step) {
             true => f32::NAN,
-            false => norm.compress(*y),
+            false => norm.compress(*y) - self.features.effects.at(self.panel, series, step as i64),
         };
         let values: Vec<f32> = history.iter().enumerate().map(value).collect();
         let mut sum = (0.0, 0);
@@ -224,6 +228,8 @@ impl Prepared<'_> {
         let mut inputs = Writer { inputs: numeric, at: 0 };
         self.plan(sample, &mut inputs);
         inputs.push((lead + 1) as f32 / features.horizon as f32);
+        let effect = features.effects.at(self.panel, series, step);
+        inputs.push(effect);
         self.calendar(self.panel.series[series].first + step, &mut inputs);
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();
@@ -233,7 +239,7 @@ impl Prepared<'_> {
         }
         let count = codes.len();
         codes.copy_from_slice(&self.codes[series * count..(series + 1) * count]);
-        Norm { center, scale: 1.0, log_level: Some(self.levels[series]) }
+        Norm { center: center + effect, scale: 1.0, log_level: Some(self.levels[series]) }
     }
 
     fn plan(&self, sample: Sample, inputs: &mut Writer) {

@@ -1,0 +1,125 @@
+//! What planned 0/1 covariates and the position in the season do to a value, by one ridge regression over all series.
+//!
+//! Values without these effects compare across promotions, weekdays and openings, so means and lags of them say more;
+//! the network learns what is left. Fitted within series (each series' mean taken out of values and covariates), by the
+//! normal equations with a small penalty, solved after Cholesky.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::panel::Panel;
+
+/// Longest season whose positions have an effect each.
+const MOST_POSITIONS: usize = 24;
+/// Steps around the one in question at which a covariate has an effect too.
+const AROUND: [i64; 3] = [-1, 0, 1];
+/// Penalty in rows.
+const PENALTY: f64 = 5.0;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Effects {
+    /// Indices of the panel's planned covariates that are 0 or 1.
+    binary: Vec<usize>,
+    /// Positions of the season, 0 for none.
+    positions: usize,
+    coefficients: Vec<f32>,
+}
+
+impl Effects {
+    /// `values` of every series, NaN where unknown.
+    pub fn learn(panel: &Panel, binary: &[usize], season: usize, values: &[Vec<f32>]) -> Effects {
+        let positions = if (2..=MOST_POSITIONS).contains(&season) { season } else { 0 };
+        let mut effects = Effects { binary: binary.to_vec(), positions, coefficients: Vec::new() };
+        let width = binary.len() * AROUND.len() + positions;
+        let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
+        let mut x = vec![0.0; width];
+        for (series, values) in values.iter().enumerate() {
+            let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+            let (mut n, mut mean) = (0.0, 0.0);
+            let mut means = vec![0.0; width];
+            for (step, value) in known() {
+                effects.inputs(panel, series, step as i64, &mut x);
+                means.iter_mut().zip(&x).for_each(|(sum, x)| *sum += x);
+                (n, mean) = (n + 1.0, mean + f64::from(*value));
+            }
+            if n < 2.0 {
+                continue;
+            }
+            means.iter_mut().for_each(|sum| *sum /= n);
+            mean /= n;
+            for (step, value) in known() {
+                effects.inputs(panel, series, step as i64, &mut x);
+                x.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
+                let value = f64::from(*value) - mean;
+                for i in 0..width {
+                    cross[i] += x[i] * value;
+                    (0..=i).for_each(|j| gram[i * width + j] += x[i] * x[j]);
+                }
+            }
+        }
+        (0..width).for_each(|i| gram[i * width + i] += PENALTY);
+        effects.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
+        effects
+    }
+
+    fn inputs(&self, panel: &Panel, series: usize, step: i64, x: &mut [f64]) {
+        x.fill(0.0);
+        for (at, covariate) in self.binary.iter().enumerate() {
+            let values = panel.covariate(*covariate, series);
+            for (near, by) in AROUND.iter().enumerate() {
+                let value = usize::try_from(step + by).ok().and_then(|step| values.get(step));
+                x[at * AROUND.len() + near] = value.filter(|value| !value.is_nan()).map_or(0.0, |x| f64::from(*x));
+            }
+        }
+        if self.positions > 0 {
+            let position = (panel.series[series].first + step).rem_euclid(self.positions as i64) as usize;
+            x[self.binary.len() * AROUND.len() + position] = 1.0;
+        }
+    }
+
+    /// The sum of all effects at a step of a series, from planned covariates alone.
+    pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+        if self.coefficients.is_empty() {
+            return 0.0;
+        }
+        let mut x = [0.0; 256];
+        let Some(x) = x.get_mut(..self.coefficients.len()) else { return 0.0 };
+        self.inputs(panel, series, step, x);
+        x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum()
+    }
+}
+
+/// Solves a positive definite system, of which the lower half is given.
+fn solve(gram: &mut [f64], mut right: Vec<f64>) -> Vec<f64> {
+    let n = right.len();
+    for i in 0..n {
+        for j in 0..=i {
+            let sum: f64 = (0..j).map(|k| gram[i * n + k] * gram[j * n + k]).sum();
+            let left = gram[i * n + j] - sum;
+            gram[i * n + j] = if i == j { left.max(f64::MIN_POSITIVE).sqrt() } else { left / gram[j * n + j] };
+        }
+        let sum: f64 = (0..i).map(|k| gram[i * n + k] * right[k]).sum();
+        right[i] = (right[i] - sum) / gram[i * n + i];
+    }
+    for i in (0..n).rev() {
+        let sum: f64 = (i + 1..n).map(|k| gram[k * n + i] * right[k]).sum();
+        right[i] = (right[i] - sum) / gram[i * n + i];
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// numpy.linalg.solve([[4, 2, 0.6], [2, 5, 1], [0.6, 1, 3]], [1, 2, 3]).
+    #[test]
+    fn solves_positive_definite_systems() {
+        let mut gram = [4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 0.6, 1.0, 3.0];
+        let found = solve(&mut gram, vec![1.0, 2.0, 3.0]);
+        let residual =
+            |row: [f64; 3], right: f64| (row.iter().zip(&found).map(|(a, b)| a * b).sum::<f64>() - right).abs();
+        assert!(residual([4.0, 2.0, 0.6], 1.0) < 1e-12);
+        assert!(residual([2.0, 5.0, 1.0], 2.0) < 1e-12);
+        assert!(residual([0.6, 1.0, 3.0], 3.0) < 1e-12);
+    }
+}
