@@ -156,6 +156,18 @@ COMMENT ON COLUMN sales_forecast.forecast_row.forecast IS 'Expected value.';
 COMMENT ON COLUMN sales_forecast.forecast_row.lower IS 'Lower end of the interval that holds the value with the probability level.';
 COMMENT ON COLUMN sales_forecast.forecast_row.upper IS 'Upper end of that interval.';
 
+CREATE TYPE sales_forecast.quantile_row AS (
+  series jsonb,
+  "time" timestamptz,
+  quantile double precision,
+  value double precision
+);
+COMMENT ON TYPE sales_forecast.quantile_row IS 'One row of forecast_quantiles(): a series, a step ahead, and a value it stays below with a probability.';
+COMMENT ON COLUMN sales_forecast.quantile_row.series IS 'Series columns and their values, for example {"store": 1, "sku": "A"}.';
+COMMENT ON COLUMN sales_forecast.quantile_row."time" IS 'Start of the step.';
+COMMENT ON COLUMN sales_forecast.quantile_row.quantile IS 'Probability of a value below, between 0 and 1.';
+COMMENT ON COLUMN sales_forecast.quantile_row.value IS 'The quantile itself, in units of the target.';
+
 -- Models people may see.
 
 CREATE VIEW @extschema@.forecast_models WITH (security_barrier = true) AS
@@ -338,6 +350,20 @@ RETURNS SETOF sales_forecast.forecast_row STABLE PARALLEL SAFE COST 10000 ROWS 1
 AS 'MODULE_PATHNAME', 'forecast_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast(text, integer, jsonb, double precision, text, timestamptz, integer)
 IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source.';
+
+CREATE FUNCTION @extschema@.forecast_quantiles(
+  model text,
+  quantiles double precision[] DEFAULT '{0.1,0.5,0.9}',
+  horizon integer DEFAULT NULL,
+  series jsonb DEFAULT NULL,
+  future text DEFAULT NULL,
+  as_of timestamptz DEFAULT NULL,
+  version integer DEFAULT NULL
+)
+RETURNS SETOF sales_forecast.quantile_row STABLE PARALLEL SAFE COST 10000 ROWS 300
+AS 'MODULE_PATHNAME', 'forecast_quantiles_wrapper' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.forecast_quantiles(text, double precision[], integer, jsonb, text, timestamptz, integer)
+IS 'Forecasts as forecast() does, one row for each series, step and quantile.';
 
 CREATE FUNCTION @extschema@.forecast(model text, "row" record)
 RETURNS double precision STABLE PARALLEL SAFE COST 1000

@@ -9,7 +9,7 @@ use crate::catalog::Entry;
 use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::config::Roles;
-use crate::engine::model::Model;
+use crate::engine::model::{Forecast, Model};
 use crate::engine::panel::{Panel, View};
 use crate::engine::table::{Table, Value};
 use crate::loaded::{self, Body, Loaded};
@@ -42,27 +42,74 @@ fn forecast(
 > {
     let (entry, loaded) = loaded::find(super::given("model", model), version);
     let model = or_raise(loaded.series());
-    let call = or_raise(Call::new(model, horizon, series, level));
+    let level = or_raise(share("level", level.unwrap_or(0.8)));
+    let call = or_raise(Call::new(model, horizon, series));
     let class = loaded.time_class.unwrap_or(Class::Local);
-    let as_of = as_of.map(|time| class.engine(time));
-    let view = View { as_of, most_memory: Some(settings::max_memory()) };
-    let rows = or_raise(call.run(&entry, &loaded, model, future, view));
-    TableIterator::new(
-        rows.into_iter()
-            .map(move |(series, time, values)| (JsonB(series), class.sql(time), values[0], values[1], values[2])),
-    )
+    let (panel, wanted) = or_raise(call.panel(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
+    let forecasts = or_raise(model.forecast(&panel, &wanted, call.horizon, level));
+    let row = move |forecast: Forecast| {
+        let key = key_json(&model.spec.roles, &panel.series[forecast.series].key);
+        let steps = forecast.point.into_iter().zip(forecast.lower.into_iter().zip(forecast.upper)).enumerate();
+        let time = |step: usize| class.sql(panel.calendar.time(forecast.first + step as i64));
+        let rows = steps.map(|(step, (point, (lower, upper)))| {
+            (JsonB(key.clone()), time(step), f64::from(point), f64::from(lower), f64::from(upper))
+        });
+        pgrx::check_for_interrupts!();
+        rows.collect::<Vec<_>>()
+    };
+    TableIterator::new(forecasts.into_iter().flat_map(row).collect::<Vec<_>>())
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)] // One for each SQL argument.
+fn forecast_quantiles(
+    model: Option<&str>,
+    quantiles: Option<Vec<Option<f64>>>,
+    horizon: Option<i32>,
+    series: Option<JsonB>,
+    future: Option<&str>,
+    as_of: Option<TimestampWithTimeZone>,
+    version: Option<i32>,
+) -> TableIterator<
+    'static,
+    (name!(series, JsonB), name!(time, TimestampWithTimeZone), name!(quantile, f64), name!(value, f64)),
+> {
+    let (entry, loaded) = loaded::find(super::given("model", model), version);
+    let model = or_raise(loaded.series());
+    let asked: Vec<f64> = super::given("quantiles", quantiles).into_iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+    let shares: Vec<f32> = asked.iter().map(|value| or_raise(share("quantiles", *value))).collect();
+    let call = or_raise(Call::new(model, horizon, series));
+    let class = loaded.time_class.unwrap_or(Class::Local);
+    let (panel, wanted) = or_raise(call.panel(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
+    let paths = or_raise(model.forecast_quantiles(&panel, &wanted, call.horizon, &shares));
+    let mut rows = Vec::with_capacity(wanted.len() * call.horizon * shares.len());
+    for (series, steps) in wanted.into_iter().zip(paths) {
+        pgrx::check_for_interrupts!();
+        let series = &panel.series[series];
+        let key = key_json(&model.spec.roles, &series.key);
+        for (step, values) in steps.into_iter().enumerate() {
+            let time = class.sql(panel.calendar.time(series.end() + step as i64));
+            let row = |(quantile, value): (&f64, f32)| (JsonB(key.clone()), time, *quantile, f64::from(value));
+            rows.extend(asked.iter().zip(values).map(row));
+        }
+    }
+    TableIterator::new(rows)
+}
+
+/// A probability as an argument gives it.
+fn share(name: &'static str, value: f64) -> Result<f32, Error> {
+    let allowed = || "between 0 and 1, both excluded".into();
+    let inside = (value > 0.0 && value < 1.0).then_some(value as f32);
+    inside.ok_or_else(|| Error::InvalidArgument { name, value: value.to_string(), allowed: allowed() })
 }
 
 struct Call {
     horizon: usize,
-    level: f32,
     filters: Option<Vec<Vec<(String, Value)>>>,
 }
 
-type Answer = (Json, i64, [f64; 3]);
-
 impl Call {
-    fn new(model: &Model, horizon: Option<i32>, series: Option<JsonB>, level: Option<f64>) -> report::Result<Call> {
+    fn new(model: &Model, horizon: Option<i32>, series: Option<JsonB>) -> report::Result<Call> {
         let most = settings::max_horizon();
         let refused = |name, value: String, allowed: String| Error::InvalidArgument { name, value, allowed };
         let horizon = match horizon {
@@ -72,22 +119,19 @@ impl Call {
                 .filter(|steps| (1..=most).contains(steps))
                 .ok_or_else(|| refused("horizon", steps.to_string(), format!("from 1 to {most}")))?,
         };
-        let level = level.unwrap_or(0.8);
-        if !(level > 0.0 && level < 1.0) {
-            return Err(refused("level", level.to_string(), "between 0 and 1, both excluded".into()).into());
-        }
         let filters = series.map(|JsonB(json)| filters(&model.spec.roles, &json)).transpose()?;
-        Ok(Call { horizon, level: level as f32, filters })
+        Ok(Call { horizon, filters })
     }
 
-    fn run(
+    /// The series as they are now, and which of them are asked for.
+    fn panel(
         &self,
         entry: &Entry,
         loaded: &Loaded,
         model: &Model,
         future: Option<&str>,
-        view: View,
-    ) -> report::Result<Vec<Answer>> {
+        as_of: Option<i64>,
+    ) -> report::Result<(Panel, Vec<usize>)> {
         let roles = &model.spec.roles;
         let mut budget = Budget::new(settings::max_memory());
         let mut table = scope::as_user(entry.owner, || self.read(&loaded.source(entry)?, model, &mut budget))?;
@@ -97,23 +141,14 @@ impl Call {
         if table.rows == 0 && self.filters.is_some() {
             return Err(self.unknown().into());
         }
+        let view = View { as_of, most_memory: Some(settings::max_memory()) };
         let panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
         let wanted: Vec<usize> =
             (0..panel.series.len()).filter(|i| self.matches(roles, &panel.series[*i].key)).collect();
         if wanted.is_empty() {
             return Err(self.unknown().into());
         }
-        let forecasts = model.forecast(&panel, &wanted, self.horizon, self.level)?;
-        let mut rows = Vec::with_capacity(wanted.len() * self.horizon);
-        for forecast in forecasts {
-            pgrx::check_for_interrupts!();
-            let key = key_json(roles, &panel.series[forecast.series].key);
-            for step in 0..self.horizon {
-                let values = [forecast.point[step], forecast.lower[step], forecast.upper[step]].map(f64::from);
-                rows.push((key.clone(), panel.calendar.time(forecast.first + step as i64), values));
-            }
-        }
-        Ok(rows)
+        Ok((panel, wanted))
     }
 
     /// The model's rows, those of one series only where the filter can be left to an index.

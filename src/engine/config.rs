@@ -171,7 +171,7 @@ pub enum SeriesEnd {
 pub struct NetworkOptions {
     pub hidden: Option<Vec<usize>>,
     pub activation: Activation,
-    pub dropout: f32,
+    pub dropout: Option<f32>,
     pub layer_norm: bool,
     /// A hidden layer as wide as its input adds it.
     pub residual: Option<bool>,
@@ -199,7 +199,7 @@ impl Default for NetworkOptions {
         NetworkOptions {
             hidden: None,
             activation: Activation::Relu,
-            dropout: 0.0,
+            dropout: None,
             layer_norm: false,
             residual: None,
             skip: None,

@@ -35,7 +35,7 @@ impl Fit {
         let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
         let layout = request.options.layout.unwrap_or(if planned { Layout::Step } else { Layout::Window });
         let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
-        let members = network.members.unwrap_or(if layout == Layout::Step { 3 } else { 8 });
+        let members = network.members.unwrap_or(if layout == Layout::Step { 5 } else { 8 });
         let features = features(panel, request, (layout, horizon, lookback), 0);
         let samples = Origins::of(panel, features.least_history(), features.targets(), 0).count;
         (samples > 0).then_some(Fit { layout, horizon, lookback, members })
@@ -115,7 +115,7 @@ fn fit_member(
         hidden: options.hidden.clone().unwrap_or_else(|| if by_step { vec![256, 256] } else { vec![128, 128, 128] }),
         activation: options.activation,
         layer_norm: options.layer_norm,
-        dropout: options.dropout,
+        dropout: options.dropout.unwrap_or(if by_step { 0.1 } else { 0.0 }),
         residual: options.residual.unwrap_or(true),
         skip: options.skip.unwrap_or(true),
         outputs: features.targets() * loss.outputs(),

@@ -143,11 +143,39 @@ impl Model {
     /// # Errors
     /// [`Error::MissingFuture`] when a planned covariate has no row.
     pub fn forecast(&self, panel: &Panel, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
-        self.check_future(panel, wanted, horizon)?;
         let tail = (1.0 - level) / 2.0;
-        let paths = self.quantiles(panel, wanted)?;
-        let mut forecasts = Vec::with_capacity(wanted.len());
-        for (&series, mut steps) in wanted.iter().zip(paths) {
+        let one = |(&series, steps): (&usize, Vec<Vec<f32>>)| {
+            let point: Vec<f32> = steps.iter().map(|values| self.point(values)).collect();
+            let at = |share: f32, f: fn(f32, f32) -> f32| {
+                steps.iter().zip(&point).map(|(values, point)| f(self.at(values, share), *point)).collect()
+            };
+            let (lower, upper) = (at(tail, f32::min), at(1.0 - tail, f32::max));
+            Forecast { series, first: panel.series[series].end(), point, lower, upper }
+        };
+        Ok(wanted.iter().zip(self.paths(panel, wanted, horizon)?).map(one).collect())
+    }
+
+    /// The values that the named series stay below with each of the probabilities, `[wanted][step][share]`.
+    ///
+    /// # Errors
+    /// Those of [`Model::forecast`].
+    pub fn forecast_quantiles(
+        &self,
+        panel: &Panel,
+        wanted: &[usize],
+        horizon: usize,
+        shares: &[f32],
+    ) -> Result<Vec<Vec<Vec<f32>>>> {
+        let one = |values: &Vec<f32>| shares.iter().map(|share| self.at(values, *share)).collect();
+        let paths = self.paths(panel, wanted, horizon)?;
+        Ok(paths.iter().map(|steps| steps.iter().map(one).collect()).collect())
+    }
+
+    /// Ascending quantiles of every step up to any horizon, `[wanted][step][level]`.
+    fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Vec<Vec<f32>>>> {
+        self.check_future(panel, wanted, horizon)?;
+        let mut paths = self.quantiles(panel, wanted)?;
+        for (&series, steps) in wanted.iter().zip(&mut paths) {
             steps.truncate(horizon);
             let mut rounds = 1;
             while steps.len() < horizon {
@@ -162,23 +190,15 @@ impl Model {
                     steps.push(values);
                 }
             }
-            let at =
-                |share: f32| steps.iter().map(|values| self.bound(interpolate(self.levels(), values, share))).collect();
-            let (point, lower, upper): (Vec<f32>, Vec<f32>, Vec<f32>) =
-                (steps.iter().map(|values| self.point(values)).collect(), at(tail), at(1.0 - tail));
-            let within = |x: Vec<f32>, f: fn(f32, f32) -> f32| x.iter().zip(&point).map(|(x, p)| f(*x, *p)).collect();
-            let (lower, upper) = (within(lower, f32::min), within(upper, f32::max));
-            let origin = &panel.series[series];
-            forecasts.push(Forecast { series, first: origin.first + origin.len as i64, point, lower, upper });
         }
-        Ok(forecasts)
+        Ok(paths)
     }
 
     /// Point and spread over the trained horizon, `[wanted][step]`; a planned covariate without a row counts as unknown.
     pub(super) fn held_out(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Vec<Held>>> {
         let has_spread = self.spec.loss.outputs() > 1 || !self.spec.residuals.is_empty();
         let one = |values: &Vec<f32>| {
-            let at = |share: f32| self.bound(interpolate(self.levels(), values, share));
+            let at = |share: f32| self.at(values, share);
             let point = self.point(values);
             let interval = |level: f64| {
                 let tail = (1.0 - level as f32) / 2.0;
@@ -189,6 +209,11 @@ impl Model {
         };
         let paths = self.quantiles(panel, wanted)?;
         Ok(paths.iter().map(|steps| steps.iter().map(one).collect()).collect())
+    }
+
+    /// The quantile at a share, within the bounds.
+    fn at(&self, values: &[f32], share: f32) -> f32 {
+        self.bound(interpolate(self.levels(), values, share))
     }
 
     fn point(&self, values: &[f32]) -> f32 {

@@ -76,7 +76,7 @@ fn network(json: &Json) -> Result<NetworkOptions> {
     let options = NetworkOptions {
         hidden: reader.hidden("hidden")?,
         activation: reader.choice("activation", &ACTIVATIONS)?.unwrap_or(defaults.activation),
-        dropout: reader.number("dropout", 0.0, 0.9)?.map_or(defaults.dropout, |x| x as f32),
+        dropout: reader.number("dropout", 0.0, 0.9)?.map(|x| x as f32),
         layer_norm: reader.boolean("layer_norm")?.unwrap_or(defaults.layer_norm),
         residual: reader.boolean("residual")?,
         skip: reader.boolean("skip")?,

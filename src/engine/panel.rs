@@ -26,6 +26,13 @@ pub struct Series {
     offset: usize,
 }
 
+impl Series {
+    /// Number of the first step behind its origin.
+    pub fn end(&self) -> i64 {
+        self.first + self.len as i64
+    }
+}
+
 /// Numbers over the steps of every series; NaN where there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Covariate {

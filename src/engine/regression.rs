@@ -133,7 +133,7 @@ fn fit(
         hidden: network.hidden.clone().unwrap_or_else(|| vec![64, 64]),
         activation: network.activation,
         layer_norm: network.layer_norm,
-        dropout: network.dropout,
+        dropout: network.dropout.unwrap_or(0.0),
         residual: network.residual.unwrap_or(false),
         skip: network.skip.unwrap_or(false),
         outputs: loss.outputs(),

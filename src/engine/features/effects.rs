@@ -61,6 +61,14 @@ impl Effects {
         effects
     }
 
+    /// The covariate with the largest effect on its own step, those left out aside.
+    pub fn strongest(&self, left_out: &[usize]) -> Option<usize> {
+        let own = AROUND.iter().position(|by| *by == 0).unwrap_or(0);
+        let effect = |at: usize| self.coefficients.get(at * AROUND.len() + own).map_or(0.0, |x| x.abs());
+        let all = self.binary.iter().copied().enumerate().filter(|(_, covariate)| !left_out.contains(covariate));
+        all.max_by(|(a, _), (b, _)| effect(*a).total_cmp(&effect(*b))).map(|(_, covariate)| covariate)
+    }
+
     fn inputs(&self, panel: &Panel, series: usize, step: i64, x: &mut [f64]) {
         x.fill(0.0);
         for (at, covariate) in self.binary.iter().enumerate() {

@@ -42,6 +42,8 @@ pub struct StepFeatures {
     /// (covariate, value) that force the target to zero.
     forced: Vec<(usize, f32)>,
     effects: Effects,
+    /// The planned 0/1 covariate that says most of a step without forcing it.
+    strongest: Option<usize>,
     /// First and last step of training: where the trend input is 0 and 1.
     trend: (i64, i64),
     /// Scalers of all numeric inputs.
@@ -105,10 +107,13 @@ impl StepFeatures {
             binary,
             forced,
             effects: Effects::default(),
+            strongest: None,
             trend,
             inputs: Vec::new(),
         };
         features.effects = Effects::learn(panel, &features.binary, season, &features.prepare(panel).values);
+        let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
+        features.strongest = features.effects.strongest(&forced);
         features.inputs = vec![Scaler { center: 0.0, scale: 1.0 }; features.width()];
         features
     }
@@ -213,10 +218,9 @@ impl Prepared<'_> {
         usize::try_from(step).ok().and_then(|step| values.get(step)).copied().filter(|value| !value.is_nan())
     }
 
-    /// The 0/1 covariates of a step as one number.
-    fn signature(&self, series: usize, step: i64) -> u32 {
-        let binary = self.features.binary.iter().take(16).enumerate();
-        binary.map(|(bit, covariate)| u32::from(self.planned(*covariate, series, step) == Some(1.0)) << bit).sum()
+    /// Whether the strongest covariate is set at a step.
+    fn flag(&self, series: usize, step: i64) -> bool {
+        self.features.strongest.and_then(|covariate| self.planned(covariate, series, step)) == Some(1.0)
     }
 
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
@@ -292,14 +296,13 @@ impl Prepared<'_> {
         for back in 0..SAME_POSITION as i64 {
             let at = same - back * season;
             inputs.push(self.value(series, at).map_or(0.0, |value| value - center));
-            let flag = self.features.binary.first().and_then(|covariate| self.planned(*covariate, series, at));
-            inputs.push(flag.unwrap_or(0.0));
+            inputs.push(f32::from(u8::from(self.flag(series, at))));
         }
-        let signature = self.signature(series, step);
+        let flag = self.flag(series, step);
         let (mut sum, mut count) = (0.0, 0.0f32);
         for back in 0..SEASONS_BACK[1] {
             let at = same - back as i64 * season;
-            if let Some(value) = self.value(series, at).filter(|_| self.signature(series, at) == signature) {
+            if let Some(value) = self.value(series, at).filter(|_| self.flag(series, at) == flag) {
                 sum += value - center;
                 count += 1.0;
             }

@@ -118,6 +118,9 @@ SELECT ask('SELECT * FROM forecast(''m'', series => ''{"sku": [1]}'')');
 SELECT ask('SELECT * FROM forecast(''m'', as_of => ''2000-01-01'')');
 SELECT ask('SELECT forecast(''m'', features => ''{}''::jsonb)');
 SELECT ask('SELECT * FROM forecast_evaluate(''m'', by => ''moon'')');
+SELECT ask('SELECT * FROM forecast_quantiles(''m'', ''{0.5,1.5}'')');
+SELECT ask('SELECT * FROM forecast_quantiles(''m'', ''{NULL}'')');
+SELECT ask('SELECT * FROM forecast_quantiles(''m'', NULL)');
 SELECT ask('SELECT forecast_deploy(''m'', 99)');
 SELECT ask('SELECT forecast_drop(''nobody'')');
 SELECT ask('SELECT forecast_grant(''m'', ''no_such_role'')');
@@ -136,6 +139,10 @@ SELECT ask('SELECT forecast(''m'', features => ''{"sku": 1, "promo": null}''::js
 SELECT ask('SELECT forecast(''m'', t) FROM t LIMIT 5');
 SELECT ask('SELECT * FROM forecast(''m'')');
 SELECT fit('qty', time_column => NULL, series => NULL, horizon => NULL, source => 'SELECT * FROM t LIMIT 3', features => '{sku}');
+SELECT fit('qty', options => '{"backtest": {"windows": 0}}');
+SELECT fit('qty', options => '{"backtest": {"window": 2}}');
+SELECT fit('qty', options => '{"backtest": 3}');
+SELECT fit('qty', options => '{"method": "prophet"}');
 -- A source that is gone; the older versions answer as long as theirs is there.
 SELECT fit('qty');
 DROP TABLE t;

@@ -66,6 +66,17 @@ SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"aggregate": "me
 SELECT min(lower) >= 3, max(upper) <= 9 FROM forecast('r', series => '[{"store": 1}, {"store": 2}]');
 SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"network": {"hidden": [8, 8], "activation": "silu", "layer_norm": true, "dropout": 0.1, "loss": "huber", "optimizer": "sgd", "schedule": "linear", "patience": 2, "epochs": 5, "input_size": 14, "batch_size": 64}}');
 SELECT count(*) FROM forecast('r') WHERE lower > forecast OR upper < forecast;
+-- Quantiles in long form never cross, agree with forecast, and any share may be asked for.
+SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"backtest": {"windows": 3, "step": 5}}');
+SELECT "window", n, mase IS NOT NULL AS scored, coverage_80 BETWEEN 0 AND 1 AS covered, wql > 0 AS wql FROM forecast_evaluate('r', by => 'window');
+SELECT (SELECT sum(n) FROM forecast_evaluate('r', by => 'window')) = (SELECT n FROM forecast_evaluate('r')) AS windows_make_the_whole;
+SELECT count(*), count(*) FILTER (WHERE value < before) AS crossed
+FROM (SELECT value, lag(value) OVER (PARTITION BY series, time ORDER BY quantile) AS before FROM forecast_quantiles('r', '{0.01,0.1,0.5,0.9,0.99}')) AS q;
+SELECT count(*) AS other_bounds FROM forecast('r', level => 0.6) AS f JOIN forecast_quantiles('r', '{0.2,0.8}') AS q USING (series, time)
+WHERE quantile = 0.2 AND value < lower - 1e-6 OR quantile = 0.8 AND value > upper + 1e-6;
+-- More windows than the history bears: those that fit are scored.
+SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"backtest": {"windows": 50}}');
+SELECT count(*) BETWEEN 1 AND 49 AS some FROM forecast_evaluate('r', by => 'window');
 -- hidden: [] is linear regression: y = 3 a - 2 b + 0.5 c + 1 to four digits.
 CREATE TABLE line AS SELECT a, b, c, 3 * a - 2 * b + 0.5 * c + 1 AS y FROM (SELECT sin(i) AS a, cos(3 * i) AS b, sin(7 * i + 1) AS c FROM generate_series(1, 400) i) x;
 SELECT value < 1e-8 FROM forecast_fit('line', 'line', 'y', options => '{"network": {"hidden": [], "epochs": 500, "learning_rate": 0.05}}');
