@@ -1,4 +1,4 @@
-.PHONY: help build install demo demo-stop test lint bench gate
+.PHONY: help build install demo demo-stop test lint bench reference accuracy gate
 help:            ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 build install:   ## Build the extension for the PostgreSQL of pg_config and install it
@@ -13,6 +13,11 @@ lint:            ## Formatting and clippy
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo fmt --check && cargo clippy --release --all-targets -- -D warnings && PGRX_PG_CONFIG_PATH=$$(command -v $$PG_CONFIG) cargo clippy --release --features pg$$(major) -- -D warnings'
 bench:           ## Samples a second of the training step, on a quiet machine
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo bench --bench training_step'
-gate:            ## Before a release: all tests, and the build with CUDA
-	$(MAKE) lint test
+reference:       ## What SQL answers against numpy and torch
+	tests/reference/run.sh
+accuracy:        ## The benchmark sets in DATA through SQL with untouched defaults
+	benches/accuracy/run.sh
+gate:            ## Before a release: all tests, the references, other versions of PostgreSQL, the build with CUDA
+	$(MAKE) lint test reference
+	scripts/versions.sh
 	scripts/cuda/build.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build needs on Debian, or says the one command that does.
 set -euo pipefail
-packages="postgresql-15 postgresql-server-dev-15 libclang-dev clang pkg-config gcc libc6-dev gzip"
+packages="postgresql-15 postgresql-server-dev-15 libclang-dev clang python3 pkg-config gcc libc6-dev gzip"
 missing=()
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
