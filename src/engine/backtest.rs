@@ -69,7 +69,9 @@ fn theta_share(panel: &Panel, request: &Request, spec: &Spec, progress: &mut dyn
     }
     plan.members = plan.members.min(TRIAL_MEMBERS);
     let (members, _) = fit(&past, request, &plan, "comparing", progress)?;
-    let trial = Model { spec: Spec { theta: 0.0, ..spec.clone() }, members, evaluation: Evaluation::default() };
+    // Medians are compared, also where the mean would be told.
+    let spec = Spec { theta: 0.0, intermittent: false, ..spec.clone() };
+    let trial = Model { spec, members, evaluation: Evaluation::default() };
     let evaluation = evaluate(&trial, panel, &past)?;
     let mut scores = Scores::default();
     for series in 0..past.series.len() {

@@ -216,9 +216,12 @@ impl Model {
         self.bound(interpolate(self.levels(), values, share))
     }
 
+    /// The median; the mean of intermittent series, whose median is mostly zero and says nothing of what will be sold.
     fn point(&self, values: &[f32]) -> f32 {
-        let middle = self.bound(interpolate(self.levels(), values, 0.5));
-        if self.spec.intermittent { middle.round() } else { middle }
+        match self.spec.intermittent {
+            true => mean(self.levels(), values, |value| self.bound(value)),
+            false => self.at(values, 0.5),
+        }
     }
 
     fn bound(&self, value: f32) -> f32 {
@@ -365,6 +368,16 @@ fn interpolate(levels: &[f32], values: &[f32], share: f32) -> f32 {
     let position = (share - x0) / (x1 - x0);
     // Beyond the outer levels a straight line is too short for the tails, but never crosses.
     y0 + (y1 - y0) * position
+}
+
+/// The mean of a distribution by its quantiles: their integral by the trapezoid rule, the tails by one point each.
+fn mean(levels: &[f32], values: &[f32], bound: impl Fn(f32) -> f32) -> f32 {
+    let inner = levels.windows(2).zip(values.windows(2));
+    let inner: f32 = inner.map(|(l, v)| (l[1] - l[0]) * 0.5 * (bound(v[0]) + bound(v[1]))).sum();
+    let (low, high) = (levels[0], 1.0 - levels[levels.len() - 1]);
+    inner
+        + low * bound(interpolate(levels, values, 0.5 * low))
+        + high * bound(interpolate(levels, values, 1.0 - 0.5 * high))
 }
 
 /// Tensors whose names begin with `prefix`, without it.

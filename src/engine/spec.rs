@@ -21,7 +21,7 @@ pub struct Spec {
     pub theta: f32,
     /// No value of the history was below zero, so no forecast is.
     pub not_negative: bool,
-    /// Whole numbers, at least half of them zero: the point forecast is rounded.
+    /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.
     pub intermittent: bool,
     /// Series of the training: key, steps, first and last step.
     pub series: Vec<KnownSeries>,
