@@ -3,11 +3,11 @@
 //! | SQLSTATE | condition | errors |
 //! |---|---|---|
 //! | 0A000 | feature_not_supported | `UnknownFormat`, `NotReadOnly`, `Temporary` |
-//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `TooFewRows`, `NotStatic`, `MissingFuture`, `Diverged` |
+//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `TooFewRows`, `NotStatic`, `MissingFuture`, `InvalidEvent`, `Diverged` |
 //! | 22003 | numeric_value_out_of_range | `NotFinite` |
 //! | 22004 | null_value_not_allowed | `NullTime` |
 //! | 22021 | character_not_in_repertoire | `NotUtf8` |
-//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
+//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `UnknownArea`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
 //! | 38000 | external_routine_exception | `Numeric` |
 //! | 42501 | insufficient_privilege | `NoRight` |
 //! | 42601 | syntax_error | `NotOneSelect` |
@@ -16,7 +16,7 @@
 //! | 42809 | wrong_object_type | `NotATable` |
 //! | 42P01 | undefined_table | `NoRelation` |
 //! | 53200 | out_of_memory | `OutOfMemory` |
-//! | 54000 | program_limit_exceeded | `TooManySteps`, `TooManySeries` |
+//! | 54000 | program_limit_exceeded | `TooManySteps`, `TooManySeries`, `TooManyEvents`, `ModelTooLarge` |
 //! | 57014 | query_canceled | `Canceled` |
 //! | 58000 | system_error | `NoDevice` |
 //! | XX001 | data_corrupted | `Damaged` |
@@ -69,6 +69,7 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
     match error {
         Error::UnknownOption { .. }
         | Error::InvalidOption { .. }
+        | Error::UnknownArea { .. }
         | Error::InvalidArgument { .. }
         | Error::ColumnUsedTwice { .. }
         | Error::UnknownSeries { .. }
@@ -82,12 +83,14 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::TooFewRows { .. }
         | Error::NotStatic { .. }
         | Error::MissingFuture { .. }
+        | Error::InvalidEvent { .. }
         | Error::Diverged { .. } => ERRCODE_DATA_EXCEPTION,
         Error::NotFinite { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Error::NullTime { .. } => ERRCODE_NULL_VALUE_NOT_ALLOWED,
-        Error::TooManySteps { .. } | Error::TooManySeries { .. } | Error::ModelTooLarge { .. } => {
-            ERRCODE_PROGRAM_LIMIT_EXCEEDED
-        }
+        Error::TooManySteps { .. }
+        | Error::TooManySeries { .. }
+        | Error::TooManyEvents { .. }
+        | Error::ModelTooLarge { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         Error::OutOfMemory { .. } => ERRCODE_OUT_OF_MEMORY,
         Error::Damaged { .. } => ERRCODE_DATA_CORRUPTED,
         Error::UnknownFormat { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,

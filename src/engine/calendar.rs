@@ -1,9 +1,12 @@
 //! Steps of time: finding a frequency, and real calendar arithmetic between times and step numbers.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::date::{date_of, days_in_month, days_of};
 use super::error::{Error, Result};
 pub use super::frequency::Frequency;
 use super::frequency::{DAY, SECOND};
@@ -97,33 +100,6 @@ fn zone_rules(name: &str) -> Result<TimeZone> {
     })
 }
 
-/// Days since 2000-01-01 to (year, month, day); Howard Hinnant, "chrono-compatible low-level date algorithms".
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let z = days + 730_425;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
-}
-
-/// The inverse of [`date_of`].
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let year_of_era = year.rem_euclid(400);
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
-    era * 146_097 + day_of_era - 730_425
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    days_of(next_year, next, 1) - days_of(year, month, 1)
-}
-
 impl Calendar {
     /// The calendar of a given frequency, its steps laid so that the labels of `times` are kept where they agree.
     ///
@@ -210,11 +186,7 @@ impl Calendar {
     pub fn step(&self, time: i64) -> i64 {
         match self.frequency {
             Frequency::Micros(length) => (time - self.anchor).div_euclid(length),
-            Frequency::Days(days) => (self.local(time).div_euclid(DAY) - self.anchor).div_euclid(days),
-            Frequency::Months(months) => {
-                let (year, month, _) = date_of(self.local(time).div_euclid(DAY));
-                (year * 12 + month - 1 - self.anchor).div_euclid(months)
-            }
+            _ => self.steps_of(self.local(time).div_euclid(DAY)).start,
         }
     }
 
@@ -236,7 +208,11 @@ impl Calendar {
         if let Frequency::Micros(length) = self.frequency {
             return step * length + self.anchor;
         }
-        let local = self.day(step) * DAY;
+        self.instant(self.day(step) * DAY)
+    }
+
+    /// The time of a local time.
+    fn instant(&self, local: i64) -> i64 {
         match &self.zone_rules {
             // An offset read at the local time is wrong for the hours around a shift: read it once more where it led.
             Some(rules) => {
@@ -246,6 +222,22 @@ impl Calendar {
             }
             None => local,
         }
+    }
+
+    /// The steps that a civil day (since 2000-01-01) has a part in: those that begin on it, or the one that holds it.
+    pub fn steps_of(&self, day: i64) -> Range<i64> {
+        let holding = match self.frequency {
+            Frequency::Micros(length) => {
+                let first_at = |day: i64| (self.instant(day * DAY) - self.anchor + length - 1).div_euclid(length);
+                return first_at(day)..first_at(day + 1);
+            }
+            Frequency::Days(days) => (day - self.anchor).div_euclid(days),
+            Frequency::Months(months) => {
+                let (year, month, _) = date_of(day);
+                (year * 12 + month - 1 - self.anchor).div_euclid(months)
+            }
+        };
+        holding..holding + 1
     }
 
     /// What the calendar says of a step.

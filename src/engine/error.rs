@@ -12,6 +12,12 @@ pub enum Error {
     UnknownOption { key: String, nearest: Option<String>, allowed: String },
     #[error("option \"{key}\" is {value}, but must be {allowed}")]
     InvalidOption { key: String, value: String, allowed: String },
+    #[error("option \"holidays\" names \"{area}\", but there is no country or subdivision with this code")]
+    UnknownArea { area: String, nearest: Option<String> },
+    #[error("event {event} has {field} {value}, but must have {allowed}")]
+    InvalidEvent { event: String, field: &'static str, value: String, allowed: String },
+    #[error("holidays and events make {count} inputs, but at most {limit} are allowed")]
+    TooManyEvents { count: usize, limit: usize },
     #[error("argument \"{name}\" is {value}, but must be {allowed}")]
     InvalidArgument { name: &'static str, value: String, allowed: String },
     #[error("column \"{column}\" is named as {first} and as {second}")]
@@ -79,6 +85,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::UnknownOption { nearest: Some(key), .. } => format!("Did you mean \"{key}\"?"),
+            Error::UnknownArea { nearest: Some(area), .. } => format!("Did you mean {area}?"),
+            Error::UnknownArea { .. } => {
+                "Give ISO 3166 codes, for example \"DE\", \"US-CA\" or [\"DE\", \"FR\"].".into()
+            }
+            Error::TooManyEvents { .. } => {
+                "Name fewer countries or events, or give fewer days before and after them.".into()
+            }
             Error::ColumnUsedTwice { .. } => "Name each column in one role only.".into(),
             Error::NoRows => "Check the source's rows and the filters of its query.".into(),
             Error::AllNull { .. } => "Name a column that has values, or fill it first.".into(),
