@@ -12,6 +12,8 @@ mod decode;
 #[cfg(feature = "server")]
 pub mod encoding;
 #[cfg(feature = "server")]
+mod events;
+#[cfg(feature = "server")]
 pub mod report;
 #[cfg(feature = "server")]
 pub mod scan;

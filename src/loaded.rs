@@ -17,6 +17,8 @@ use crate::{device, names, report, settings};
 pub struct Loaded {
     pub body: Body,
     pub time_class: Option<Class>,
+    /// Where the events of its `options.events` are.
+    pub events: Option<Source>,
     search_path: Option<String>,
 }
 
@@ -43,7 +45,9 @@ impl Loaded {
             _ => Body::Series(Box::new(Model::load(&spec, tensors, &device)?)),
         };
         let time_class = serde_json::from_value(spec["time_class"].clone()).unwrap_or_default();
-        Ok(Loaded { body, time_class, search_path: spec["search_path"].as_str().map(String::from) })
+        let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
+        let events = serde_json::from_value(spec["events"].clone()).map_err(damaged)?;
+        Ok(Loaded { body, time_class, events, search_path: spec["search_path"].as_str().map(String::from) })
     }
 
     /// The model, if it is one of series.

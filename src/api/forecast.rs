@@ -16,7 +16,7 @@ use crate::loaded::{self, Body, Loaded};
 use crate::report::{self, or_raise};
 use crate::scan::Param;
 use crate::source::{Clauses, Role, Source, SourceColumn, TypeClass, column_reference};
-use crate::{scope, settings};
+use crate::{events, scope, settings};
 
 use super::time::Class;
 use super::train;
@@ -134,7 +134,12 @@ impl Call {
     ) -> report::Result<(Panel, Vec<usize>)> {
         let roles = &model.spec.roles;
         let mut budget = Budget::new(settings::max_memory());
-        let mut table = scope::as_user(entry.owner, || self.read(&loaded.source(entry)?, model, &mut budget))?;
+        let (mut table, events) = scope::as_user(entry.owner, || {
+            let table = self.read(&loaded.source(entry)?, model, &mut budget)?;
+            let read = |source: &Source| events::read(source, roles, &mut budget);
+            let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
+            report::Result::Ok((table, events))
+        })?;
         if let Some(future) = future {
             table.append(&read_future(future, roles, &mut budget)?);
         }
@@ -142,7 +147,9 @@ impl Call {
             return Err(self.unknown().into());
         }
         let view = View { as_of, most_memory: Some(settings::max_memory()) };
-        let panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
+        let mut panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
+        // Forecasts beyond the horizon are made a whole horizon at a time.
+        panel.plan(&model.spec.frame.events, &events, self.horizon + model.spec.horizon, view)?;
         let wanted: Vec<usize> =
             (0..panel.series.len()).filter(|i| self.matches(roles, &panel.series[*i].key)).collect();
         if wanted.is_empty() {

@@ -8,6 +8,7 @@ use crate::card::Parcel;
 use crate::catalog::{self, Draft};
 use crate::engine;
 use crate::loaded::Loaded;
+use crate::source::Source;
 
 #[pg_extern(sql = false)]
 fn forecast_deploy(model: Option<&str>, version: Option<i32>) -> i32 {
@@ -44,7 +45,7 @@ fn forecast_export(model: Option<&str>, version: Option<i32>) -> Vec<u8> {
 
 #[pg_extern(sql = false)]
 fn forecast_import(data: Option<&[u8]>, model: Option<&str>, source: Option<&str>) -> i32 {
-    let parcel = read_parcel(super::given("data", data)).unwrap_or_else(|error| match error {
+    let (parcel, events) = read_parcel(super::given("data", data)).unwrap_or_else(|error| match error {
         engine::Error::Damaged { reason } => refuse(
             PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
             &format!("data is not an exported model: {reason}"),
@@ -66,16 +67,28 @@ fn forecast_import(data: Option<&[u8]>, model: Option<&str>, source: Option<&str
         .report(PgLogLevel::ERROR),
         None => {}
     }
+    // So would this query, and nobody can give another one.
+    if let Some(Source::Query { text, .. }) = events {
+        ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "exported model reads events by a query, which is not taken over",
+            function_name!(),
+        )
+        .set_detail(format!("The query is: {text}"))
+        .set_hint("Make a view of it, train with options => '{\"events\": \"the_view\"}', and export that.")
+        .report(PgLogLevel::ERROR);
+    }
     card.check()
         .unwrap_or_else(|error| refuse(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, &error.to_string(), None));
     let model = model.map_or(name, String::from);
     catalog::publish(Draft { model, card, body }).unwrap_or_else(|error| error.report())
 }
 
-fn read_parcel(data: &[u8]) -> engine::Result<Parcel> {
+/// The exported model and where it reads events.
+fn read_parcel(data: &[u8]) -> engine::Result<(Parcel, Option<Source>)> {
     let parcel = Parcel::unpack(data)?;
-    Loaded::decode(&parcel.body)?;
-    Ok(parcel)
+    let events = Loaded::decode(&parcel.body)?.events;
+    Ok((parcel, events))
 }
 
 /// Whether a source is one table name, quoted or not, with or without a schema.

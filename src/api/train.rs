@@ -20,7 +20,7 @@ use crate::engine::{Error, regression, train};
 use crate::report::{self, or_raise};
 use crate::scan::Kind as ColumnKind;
 use crate::source::{Clauses, Role, Source, SourceColumn};
-use crate::{device, settings};
+use crate::{device, events, settings};
 
 use super::time;
 
@@ -100,7 +100,12 @@ fn fit(mut call: Call) -> Row {
     if regression && call.roles.features.is_empty() {
         call.roles.features = default_features(&columns, &call.roles);
     }
-    let request = or_raise(request(&call, &columns));
+    let mut request = or_raise(request(&call, &columns));
+    let events = or_raise(call.options.events.as_deref().map(Source::resolve).transpose());
+    if let Some(events) = &events {
+        let mut budget = Budget::new(settings::max_memory());
+        request.events = or_raise(events::read(events, &call.roles, &mut budget));
+    }
     let table = or_raise(read(&source, &columns, &call));
     let rows = table.rows as i64;
     let mut progress = Reporter { started, said: started };
@@ -127,6 +132,7 @@ fn fit(mut call: Call) -> Row {
         Source::Query { search_path, .. } => Some(search_path),
         Source::Relation { .. } => None,
     });
+    published.spec["events"] = json!(events);
     published.spec["time_class"] = json!(time::Class::of(&columns, call.roles.time.as_deref()));
     store(call, published)
 }
@@ -175,6 +181,7 @@ fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Reque
     Ok(Request {
         roles: call.roles.clone(),
         options: call.options.clone(),
+        events: Vec::new(),
         horizon,
         frequency: call.frequency,
         zone,
@@ -244,6 +251,10 @@ fn summarise(Trained { model, .. }: &Trained) {
         summary.filled,
         summary.outliers,
     ));
+    if !summary.unseen_events.is_empty() {
+        let names = summary.unseen_events.join(", ");
+        report::notice(&format!("left out, as they were on fewer than two days of the history: {names}"));
+    }
     let others = spec.series.iter().filter(|series| series.method != crate::engine::model::Method::Network).count();
     if others > 0 {
         report::notice(&format!(

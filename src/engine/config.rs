@@ -232,6 +232,12 @@ pub struct Options {
     pub series_end: SeriesEnd,
     /// A boolean column: steps in which it is true say nothing about demand.
     pub stockout_column: Option<String>,
+    /// Countries and subdivisions whose public holidays are inputs.
+    #[serde(default)]
+    pub holidays: Vec<String>,
+    /// A table, view or SELECT of dated events.
+    #[serde(default)]
+    pub events: Option<String>,
     pub lower_bound: Option<f32>,
     pub upper_bound: Option<f32>,
     /// Newest share of the rows that a regression model is scored on.
@@ -257,6 +263,8 @@ impl Default for Options {
             outliers: Outliers::Keep,
             series_end: SeriesEnd::Own,
             stockout_column: None,
+            holidays: Vec::new(),
+            events: None,
             lower_bound: None,
             upper_bound: None,
             test_share: 0.2,

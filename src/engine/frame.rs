@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::{Calendar, Frequency};
 use super::config::Roles;
 use super::error::{Error, Result};
+use super::panel::EventInput;
 use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
 
 /// Distinct values of a text covariate that get an input of their own; the rest have none set.
@@ -36,6 +37,9 @@ pub struct Encoder {
 pub struct Frame {
     pub calendar: Calendar,
     pub encoders: Vec<Encoder>,
+    /// Holidays and events, whose covariates follow those of the encoders.
+    #[serde(default)]
+    pub events: Vec<EventInput>,
 }
 
 impl Frame {
@@ -71,7 +75,7 @@ impl Frame {
             };
             Encoder { column: column.clone(), known, categories }
         };
-        Ok(Frame { calendar, encoders: columns.map(encoder).collect() })
+        Ok(Frame { calendar, encoders: columns.map(encoder).collect(), events: Vec::new() })
     }
 }
 

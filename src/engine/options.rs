@@ -7,6 +7,7 @@ use super::config::{
     Outliers, ScalingMethod, Schedule, SeriesEnd,
 };
 use super::error::{Error, Result};
+use super::holidays;
 
 /// Quantile levels of the default loss: deciles and the ends of a 95 % interval.
 pub const LEVELS: [f32; 11] = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
@@ -30,6 +31,8 @@ impl Options {
             outliers: reader.choice("outliers", &OUTLIERS)?.unwrap_or(defaults.outliers),
             series_end: reader.choice("series_end", &SERIES_ENDS)?.unwrap_or(defaults.series_end),
             stockout_column: reader.text("stockout_column")?,
+            holidays: reader.areas("holidays")?,
+            events: reader.text("events")?,
             lower_bound: reader.number("lower_bound", f64::from(f32::MIN), f64::from(f32::MAX))?.map(|x| x as f32),
             upper_bound: reader.number("upper_bound", f64::from(f32::MIN), f64::from(f32::MAX))?.map(|x| x as f32),
             test_share: reader.number("test_share", 0.01, 0.5)?.map_or(defaults.test_share, |x| x as f32),
@@ -207,6 +210,17 @@ impl Reader {
         json.as_str().map(|text| Some(text.into())).ok_or_else(|| invalid(&self.key(key), &json, "a text"))
     }
 
+    /// One code or a list of them.
+    fn areas(&mut self, key: &'static str) -> Result<Vec<String>> {
+        let Some(json) = self.take(key) else { return Ok(Vec::new()) };
+        let codes = match &json {
+            Json::Array(codes) => codes.iter().map(Json::as_str).collect(),
+            one => one.as_str().map(|code| vec![code]),
+        };
+        let codes = codes.ok_or_else(|| invalid(&self.key(key), &json, "a country code or a list of them"))?;
+        codes.into_iter().map(|code| holidays::of(code).map(|_| code.to_owned())).collect()
+    }
+
     fn choice<T: Clone, const N: usize>(&mut self, key: &'static str, choices: &Choices<T, N>) -> Result<Option<T>> {
         let Some(json) = self.take(key) else { return Ok(None) };
         let found = json.as_str().and_then(|name| choices.iter().find(|(known, _)| *known == name));
@@ -282,6 +296,15 @@ mod tests {
         assert_eq!(options.network.hidden, Some(vec![10]));
         assert_eq!(options.network.loss, Some(Loss::Mse));
         assert_eq!(options.network.optimizer, Some(Optimizer::Adam));
+    }
+
+    #[test]
+    fn holidays_are_one_code_or_a_list() {
+        let holidays = |json| Options::parse(Some(&json!({"holidays": json}))).map(|options| options.holidays);
+        assert_eq!(holidays(json!("DE")), Ok(vec!["DE".into()]));
+        assert_eq!(holidays(json!(["US-CA", "FR"])), Ok(vec!["US-CA".into(), "FR".into()]));
+        assert!(matches!(holidays(json!("DEU")), Err(Error::UnknownArea { .. })));
+        assert!(matches!(holidays(json!({"DE": true})), Err(Error::InvalidOption { .. })));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::error::{Error, Result};
 pub use super::frame::{Encoder, Frame, Known};
 use super::frame::{group, numbers, times};
 use super::table::{Column, Numbers, Table, Value};
+pub use events::{Event, EventInput};
+
+mod events;
 
 /// Longest series, in steps: a wrong date must not ask for the memory of the world.
 const MOST_STEPS: u64 = 2_000_000;
@@ -57,6 +60,9 @@ pub struct Summary {
     pub filled: usize,
     pub outliers: usize,
     pub stockouts: usize,
+    /// Holidays and events of fewer than two days in the history.
+    #[serde(default)]
+    pub unseen_events: Vec<String>,
 }
 
 /// All series of a source, sorted by key.

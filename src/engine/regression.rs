@@ -62,6 +62,11 @@ const NO_SCALE: Scale = Scale { absolute: 0.0, squared: 0.0 };
 /// What is wrong with the rows.
 pub fn train(table: &Table, request: &Request, progress: &mut dyn FnMut(Progress)) -> Result<TrainedRegression> {
     let Request { roles, options, .. } = request;
+    let planned = [("holidays", options.holidays.first()), ("events", options.events.as_ref())];
+    if let Some((key, value)) = planned.into_iter().find_map(|(key, value)| Some((key, value?))) {
+        let allowed = "left out: a regression model has no time ahead".into();
+        return Err(Error::InvalidOption { key: key.into(), value: format!("\"{value}\""), allowed });
+    }
     if table.rows == 0 {
         return Err(Error::NoRows);
     }

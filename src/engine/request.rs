@@ -4,12 +4,15 @@ use candle_core::Device;
 
 use super::calendar::Frequency;
 use super::config::{Options, Roles};
+use super::panel::Event;
 
 /// What a training is given beside its rows.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub roles: Roles,
     pub options: Options,
+    /// Rows of the table that `options.events` names.
+    pub events: Vec<Event>,
     /// `None` is chosen by the frequency.
     pub horizon: Option<usize>,
     /// `None` is found from the rows.

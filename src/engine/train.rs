@@ -27,9 +27,9 @@ pub struct Trained {
 pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)) -> Result<Trained> {
     let Request { roles, options, .. } = request;
     progress(Progress { stage: "cleaning", done: 0.0, loss: f32::NAN });
-    let frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
-    let panel =
-        Panel::build(&table, roles, options, &frame, View { as_of: None, most_memory: Some(request.most_memory) })?;
+    let mut frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
+    let view = View { as_of: None, most_memory: Some(request.most_memory) };
+    let mut panel = Panel::build(&table, roles, options, &frame, view)?;
     drop(table);
     if panel.series.len() > request.most_series {
         return Err(Error::TooManySeries { count: panel.series.len(), limit: request.most_series });
@@ -39,6 +39,8 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
         let allowed = format!("from 1 to {}", request.most_horizon);
         return Err(Error::InvalidArgument { name: "horizon", value: horizon.to_string(), allowed });
     }
+    frame.events = panel.learn_events(&options.holidays, &request.events)?;
+    panel.plan(&frame.events, &request.events, horizon, view)?;
     let mut model =
         Model { spec: spec(&panel, request, frame, horizon), members: Vec::new(), evaluation: Evaluation::default() };
     let longest = panel.series.iter().map(|series| series.len).max().unwrap_or(0);

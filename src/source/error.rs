@@ -31,6 +31,7 @@ pub enum Needed {
     Number,
     Time,
     Category,
+    Date,
 }
 
 impl std::fmt::Display for Needed {
@@ -39,6 +40,7 @@ impl std::fmt::Display for Needed {
             Needed::Number => "numeric",
             Needed::Time => "date, timestamp or timestamp with time zone",
             Needed::Category => "text, whole number or boolean",
+            Needed::Date => "date or timestamp",
         })
     }
 }
@@ -84,6 +86,7 @@ fn cast_hint(column: &str, needed: Needed) -> String {
         Needed::Number => "double precision",
         Needed::Time => "timestamp",
         Needed::Category => "text",
+        Needed::Date => "date",
     };
     let column = crate::names::quote(column);
     format!("Cast it in the source, for example source => 'SELECT ..., CAST({column} AS {target}) AS value FROM ...'.")
