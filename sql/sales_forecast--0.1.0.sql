@@ -384,6 +384,7 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
   OUT series jsonb,
   OUT step integer,
   OUT "window" integer,
+  OUT method text,
   OUT n bigint,
   OUT mse double precision,
   OUT mae double precision,
@@ -405,7 +406,7 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_evaluate_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_evaluate(text, text, integer)
-IS 'Returns the errors of a model on data held out of training, as a whole, by series, step or backtest window (1 is the oldest).';
+IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method.';
 
 CREATE FUNCTION @extschema@.forecast_series(
   model text,
@@ -413,6 +414,9 @@ CREATE FUNCTION @extschema@.forecast_series(
   OUT series jsonb,
   OUT method text,
   OUT reason text,
+  OUT error double precision,
+  OUT baseline text,
+  OUT baseline_error double precision,
   OUT rows bigint,
   OUT first timestamptz,
   OUT last timestamptz
@@ -420,4 +424,4 @@ CREATE FUNCTION @extschema@.forecast_series(
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 1000
 AS 'MODULE_PATHNAME', 'forecast_series_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_series(text, integer)
-IS 'Lists the series of a model: which method forecasts each, and why.';
+IS 'Lists the series of a model: which method forecasts each and why, its backtest error and that of the best baseline.';

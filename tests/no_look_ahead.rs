@@ -69,7 +69,7 @@ proptest! {
         let step = Features::Step(step);
         prop_assert_eq!(inputs(&step, codes, &before, sample), inputs(&step, codes, &after, sample));
         for log in [false, true] {
-            let options = WindowOptions { horizon: HORIZON, lookback: 28, log, dated: true, scaling: None, encoding: Encoding::Embedding };
+            let options = WindowOptions { horizon: HORIZON, lookback: 28, log, dated: true, scaling: None, encoding: Encoding::Embedding, covariates: true };
             let window = Features::Window(WindowFeatures::learn(&before, options));
             let sample = Sample { series, origin, lead: 0 };
             prop_assert_eq!(inputs(&window, 0, &before, sample), inputs(&window, 0, &after, sample));

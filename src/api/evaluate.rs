@@ -5,8 +5,10 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use crate::engine::Error;
+use crate::engine::evaluation::Compared;
+use crate::engine::expert::Expert;
 use crate::engine::metrics::Scores;
-use crate::engine::model::{Method, Model};
+use crate::engine::model::{KnownSeries, Model};
 use crate::loaded::{self, Body};
 use crate::report::or_raise;
 
@@ -17,6 +19,7 @@ type Row = (
     Option<JsonB>,
     Option<i32>,
     Option<i32>,
+    Option<String>,
     i64,
     Option<f64>,
     Option<f64>,
@@ -47,6 +50,7 @@ fn forecast_evaluate(
         name!(series, Option<JsonB>),
         name!(step, Option<i32>),
         name!(window, Option<i32>),
+        name!(method, Option<String>),
         name!(n, i64),
         name!(mse, Option<f64>),
         name!(mae, Option<f64>),
@@ -80,27 +84,40 @@ fn forecast_evaluate(
 
 fn series_rows(model: &Model, by: &str) -> Result<Vec<Row>, Error> {
     let evaluation = &model.evaluation;
-    let (windows, series, steps) = (evaluation.windows, evaluation.series(), evaluation.horizon);
-    let one = |group: Group| {
-        let range = |at: Option<usize>, all: usize| at.map_or(0..all, |at| at..at + 1);
-        let (window, one, step) = (range(group.window, windows), range(group.series, series), range(group.step, steps));
-        let compared = evaluation.compare(window, one, step);
-        let key = group.series.and_then(|i| model.spec.series.get(i));
-        let key = key.map(|s| JsonB(key_json(&model.spec.roles, &s.key)));
-        let (_, value, baseline) = compared.metric();
-        row(key, group, &compared.model, "seasonal_naive", (value, baseline))
+    const GROUPS: [&str; 5] = ["model", "series", "step", "window", "method"];
+    if evaluation.windows.is_empty() && GROUPS.contains(&by) {
+        return Ok(Vec::new());
+    }
+    let metric = model.spec.metric();
+    let one = |series: Option<JsonB>, group: Group, compared: &Compared| {
+        let (_, value, baseline) = compared.metric(metric);
+        row(series, group, &compared.model, "seasonal_naive", (value, baseline))
     };
-    let by_step = |step| one(Group { step: Some(step), ..Group::default() });
+    let numbered = |groups: &[Compared], group: fn(usize) -> Group| -> Vec<Row> {
+        groups.iter().enumerate().map(|(at, compared)| one(None, group(at), compared)).collect()
+    };
+    let whole = evaluation.whole();
     match by {
-        _ if series == 0 => Ok(Vec::new()),
-        "model" => Ok(vec![one(Group::default())]),
-        "series" => Ok((0..series).map(|series| one(Group { series: Some(series), ..Group::default() })).collect()),
-        "step" => Ok((0..steps).map(by_step).collect()),
-        "window" => Ok((0..windows).map(|window| one(Group { window: Some(window), ..Group::default() })).collect()),
+        "model" => Ok(vec![one(None, Group::default(), &whole)]),
+        "series" => {
+            let key = |series: &KnownSeries| Some(JsonB(key_json(&model.spec.roles, &series.key)));
+            let all = model.spec.series.iter().zip(&evaluation.series);
+            Ok(all.map(|(series, compared)| one(key(series), Group::default(), compared)).collect())
+        }
+        "step" => Ok(numbered(&evaluation.steps, |step| Group { step: Some(step), ..Group::default() })),
+        "window" => Ok(numbered(&evaluation.windows, |window| Group { window: Some(window), ..Group::default() })),
+        "method" => {
+            let blend = Group { method: Some("blend"), ..Group::default() };
+            let alone = evaluation.methods.iter().map(|(expert, scores)| {
+                let compared = Compared { model: *scores, ..whole };
+                one(None, Group { method: Some(expert.name()), ..Group::default() }, &compared)
+            });
+            Ok([one(None, blend, &whole)].into_iter().chain(alone).collect())
+        }
         other => Err(Error::InvalidArgument {
             name: "by",
             value: format!("\"{other}\""),
-            allowed: "one of 'model', 'series', 'step', 'window'".into(),
+            allowed: format!("one of '{}'", GROUPS.join("', '")),
         }),
     }
 }
@@ -109,8 +126,8 @@ fn series_rows(model: &Model, by: &str) -> Result<Vec<Row>, Error> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
     window: Option<usize>,
-    series: Option<usize>,
     step: Option<usize>,
+    method: Option<&'static str>,
 }
 
 fn row(
@@ -128,6 +145,7 @@ fn row(
         series,
         number(group.step),
         number(group.window),
+        group.method.map(String::from),
         i64::try_from(scores.n).unwrap_or(i64::MAX),
         scores.mse(),
         scores.mae(),
@@ -148,7 +166,17 @@ fn row(
     )
 }
 
-type SeriesRow = (JsonB, String, Option<String>, i64, Option<TimestampWithTimeZone>, Option<TimestampWithTimeZone>);
+type SeriesRow = (
+    JsonB,
+    String,
+    Option<String>,
+    Option<f64>,
+    Option<String>,
+    Option<f64>,
+    i64,
+    Option<TimestampWithTimeZone>,
+    Option<TimestampWithTimeZone>,
+);
 
 #[pg_extern(sql = false)]
 fn forecast_series(
@@ -160,6 +188,9 @@ fn forecast_series(
         name!(series, JsonB),
         name!(method, String),
         name!(reason, Option<String>),
+        name!(error, Option<f64>),
+        name!(baseline, Option<String>),
+        name!(baseline_error, Option<f64>),
         name!(rows, i64),
         name!(first, Option<TimestampWithTimeZone>),
         name!(last, Option<TimestampWithTimeZone>),
@@ -169,13 +200,23 @@ fn forecast_series(
     let model = or_raise(loaded.series());
     let class = loaded.time_class.unwrap_or(Class::Local);
     let calendar = &model.spec.frame.calendar;
-    let one = |series: &crate::engine::model::KnownSeries| {
-        let reason = (series.method == Method::SeasonalNaive)
-            .then(|| format!("{} steps of history, or all values equal", series.steps));
+    let blend = model.spec.blend.describe();
+    let one = |series: &KnownSeries| {
         let time = |step: i64| (series.steps > 0).then(|| class.sql(calendar.time(step)));
         let (first, last) = (time(series.first), time(series.first + series.steps as i64 - 1));
         let key = JsonB(key_json(&model.spec.roles, &series.key));
-        (key, series.method.name().to_string(), reason, series.steps as i64, first, last)
+        let (baseline, baseline_error) = series.baseline.unzip();
+        (
+            key,
+            series.only.map_or("blend", Expert::name).to_string(),
+            series.reason.clone().or_else(|| series.only.is_none().then(|| blend.clone())),
+            series.error.map(f64::from),
+            baseline.map(|expert| expert.name().to_string()),
+            baseline_error.map(f64::from),
+            series.steps as i64,
+            first,
+            last,
+        )
     };
     let rows: Vec<SeriesRow> = model.spec.series.iter().map(one).collect();
     TableIterator::new(rows)

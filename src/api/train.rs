@@ -255,20 +255,18 @@ fn summarise(Trained { model, .. }: &Trained) {
         let names = summary.unseen_events.join(", ");
         report::notice(&format!("left out, as they were on fewer than two days of the history: {names}"));
     }
-    let others = spec.series.iter().filter(|series| series.method != crate::engine::model::Method::Network).count();
+    let others = spec.series.iter().filter(|series| series.only.is_some()).count();
     if others > 0 {
         report::notice(&format!(
-            "{others} series are served by a baseline; SELECT * FROM forecast_series('...') says why"
+            "{others} series are served by one method alone; SELECT * FROM forecast_series('...') says why"
         ));
     }
-    if spec.theta > 0.0 {
-        report::notice("forecasts are averaged with the Theta method, which was about as good on earlier data");
-    }
-    let (asked, windows) = (spec.options.backtest.windows, model.evaluation.windows);
+    report::notice(&format!("forecasts are made of: {}", spec.blend.describe()));
+    let (asked, windows) = (spec.options.backtest.windows, model.evaluation.windows.len());
     if windows > 0 && windows < asked {
         report::notice(&format!("only {windows} of {asked} backtest windows have history enough before them"));
     }
-    if model.evaluation.series() == 0 {
+    if windows == 0 {
         report::notice("no series is long enough to hold data out: the model has no score");
     }
 }
@@ -307,7 +305,7 @@ fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {
 fn publish_series(call: &Call, Trained { model, epochs, span }: Trained) -> Published {
     let (spec, tensors) = or_raise(model.store());
     let whole = model.evaluation.whole();
-    let (metric, value, baseline_value) = whole.metric();
+    let (metric, value, baseline_value) = whole.metric(model.spec.metric());
     let class = model.spec.frame.calendar.clone();
     let card = Card {
         horizon: i32::try_from(model.spec.horizon).ok(),
@@ -320,7 +318,7 @@ fn publish_series(call: &Call, Trained { model, epochs, span }: Trained) -> Publ
         value,
         baseline: "seasonal_naive".into(),
         baseline_value,
-        skill: whole.skill(),
+        skill: whole.skill(model.spec.metric()),
         metrics: compared(&whole),
         ..blank_card(call, Kind::Series, &spec)
     };

@@ -1,34 +1,105 @@
-//! Rolling origins: what a model trained before each of the newest windows says of it.
+//! Rolling origins: what models trained before each of the newest windows say of it.
+//!
+//! Everything is refitted before each origin, and what is decided there (shares, widths) comes from older windows alone.
 
-use super::baseline;
-use super::config::{Backtest, Layout, MethodOption};
+use super::blend::{Blend, Opinion, Said, Told};
+use super::calibration;
+use super::classical::{self, Method};
+use super::config::{Backtest, MethodOption};
 use super::error::Result;
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, Held};
+use super::expert::Expert;
+use super::features::Features;
 use super::fit::{Fit, fit};
-use super::metrics::{self, Scores, Spread};
-use super::model::{Model, Spec};
+use super::metrics::{self, Scale, Spread};
+use super::model::{Member, Model, Spec};
 use super::panel::Panel;
+use super::paths::interpolate;
+use super::prior;
 use super::request::{Progress, Request};
-use super::theta::theta;
+use super::tally::Tally;
 
-/// Theta's weight where it takes part; fixed, as weights tuned on one backtest lose on the next.
-const THETA_SHARE: f32 = 1.0 / 3.0;
-/// Theta's error over the network's beyond which it is left out.
-const THETA_MOST: f64 = 1.15;
-/// Members that stand for the ensemble when it is compared with Theta.
-const TRIAL_MEMBERS: usize = 2;
+/// Least members of a network in windows that only decide.
+const FEWEST_MEMBERS: usize = 2;
+/// Most cells of a panel for methods of the textbook, which are fitted to every series of every window.
+const MOST_CELLS: usize = 6_000_000;
 
 /// What a backtest found.
 pub struct Backtested {
     /// The model trained before the newest window.
     pub newest: Model,
     pub evaluation: Evaluation,
+    pub tally: Tally,
     pub epochs: usize,
 }
 
+/// One series of one window as it was forecast.
+pub struct Seen<'a> {
+    pub series: usize,
+    /// Steps known before the origin.
+    pub origin: usize,
+    pub scale: Scale,
+    pub actual: &'a [f32],
+    pub told: &'a Told,
+    pub model: &'a Model,
+}
+
+/// The experts that the method asked for lets speak, with their shares before anything is known.
+pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
+    let cells: usize = panel.series.iter().map(|series| series.len).sum();
+    let season = panel.calendar.season();
+    let all = match request.options.method {
+        MethodOption::Network => vec![Expert::Network],
+        MethodOption::Prior => vec![Expert::Prior],
+        MethodOption::Classical(method) => vec![Expert::Classical(method)],
+        MethodOption::Auto => {
+            let mut all = vec![Expert::Network, Expert::History];
+            if request.options.network.loss.is_none() {
+                all.push(Expert::Prior);
+                if cells <= MOST_CELLS {
+                    all.extend([Method::Theta, Method::Ets, Method::Mstl].map(Expert::Classical));
+                }
+            }
+            all
+        }
+    };
+    let can = |expert: &Expert| match expert {
+        Expert::Network | Expert::History => Fit::plan(panel, request, horizon, *expert).is_some(),
+        Expert::Prior => !prior::of(season).is_empty(),
+        Expert::Classical(_) => true,
+    };
+    let shares = all.into_iter().filter(can).map(|expert| (expert, expert.base_weight().max(0.01))).collect();
+    Blend { shares, widths: Vec::new() }
+}
+
+/// Trains the networks of a blend on a panel.
+pub(super) fn fit_members(
+    panel: &Panel,
+    request: &Request,
+    (blend, horizon): (&Blend, usize),
+    most_members: usize,
+    stage: &'static str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Vec<Member>, usize)> {
+    let mut members = Vec::new();
+    let mut epochs = 0;
+    for (expert, _) in &blend.shares {
+        let Some(mut plan) = Fit::plan(panel, request, horizon, *expert) else { continue };
+        plan.members = plan.members.min(most_members.max(FEWEST_MEMBERS));
+        let adjusted = match members.first().map(|member: &Member| &member.features) {
+            Some(Features::Step(step)) => Some(step.adjust(panel)),
+            _ => None,
+        };
+        let panel = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
+        let (own, run) = fit(panel, request, &plan, stage, progress)?;
+        drop(adjusted);
+        epochs = epochs.max(run);
+        members.extend(own);
+    }
+    Ok((members, epochs))
+}
+
 /// Trains before every window that has history enough, oldest first, and scores it; `None` when none has.
-///
-/// Whether Theta takes part is decided once, on the window before the oldest one scored.
 ///
 /// # Errors
 /// Those of training.
@@ -36,86 +107,134 @@ pub fn backtest(
     panel: &Panel,
     request: &Request,
     spec: &Spec,
-    Backtest { windows, step }: Backtest,
+    Backtest { windows, step, gap, .. }: Backtest,
     progress: &mut dyn FnMut(Progress),
+    see: &mut dyn FnMut(Seen),
 ) -> Result<Option<Backtested>> {
     let horizon = spec.horizon;
-    let mut spec = spec.clone();
+    let steps = panel.series.iter().map(|series| series.len).sum();
+    let mut spec = Spec { series: Vec::new(), ..spec.clone() };
     let mut found: Option<Backtested> = None;
     for window in (0..windows).rev() {
         let until = panel.rewind(window * step.unwrap_or(horizon));
         let past = until.rewind(horizon);
-        let Some(plan) = Fit::plan(&past, request, horizon) else { continue };
-        spec.look_at(&past);
-        if found.is_none() {
-            spec.theta = theta_share(&past, request, &spec, progress)?;
+        let learnt = past.rewind(gap);
+        if !has_history(&learnt, horizon) {
+            continue;
         }
-        let (members, epochs) = fit(&past, request, &plan, "scoring", progress)?;
-        let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::default() };
-        let mut evaluation = found.map(|found| found.evaluation).unwrap_or_default();
-        evaluation.append(evaluate(&newest, &until, &past)?);
-        found = Some(Backtested { newest, evaluation, epochs });
+        spec.look_at(&learnt);
+        spec.blend = match &found {
+            Some(found) => found.tally.blend(&found.newest.spec.blend),
+            None => candidates(&learnt, request, horizon),
+        };
+        let most = if window == 0 { usize::MAX } else { FEWEST_MEMBERS };
+        let (members, epochs) = fit_members(&learnt, request, (&spec.blend, horizon), most, "scoring", progress)?;
+        let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon) };
+        let (mut evaluation, mut tally) = match found {
+            Some(found) => (found.evaluation, found.tally),
+            None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),
+        };
+        score(&newest, (&until, &past, steps), &mut evaluation, &mut tally, see)?;
+        found = Some(Backtested { newest, evaluation, tally, epochs });
     }
     Ok(found)
 }
 
-/// Theta's weight by what it and a small ensemble do on the newest window of a panel.
-fn theta_share(panel: &Panel, request: &Request, spec: &Spec, progress: &mut dyn FnMut(Progress)) -> Result<f32> {
-    let horizon = spec.horizon;
-    let past = panel.rewind(horizon);
-    let Some(mut plan) = Fit::plan(&past, request, horizon) else { return Ok(0.0) };
-    if request.options.method != MethodOption::Auto || plan.layout == Layout::Step || spec.loss.outputs() == 1 {
-        return Ok(0.0);
-    }
-    plan.members = plan.members.min(TRIAL_MEMBERS);
-    let (members, _) = fit(&past, request, &plan, "comparing", progress)?;
-    // Medians are compared, also where the mean would be told.
-    let spec = Spec { theta: 0.0, intermittent: false, ..spec.clone() };
-    let trial = Model { spec, members, evaluation: Evaluation::default() };
-    let evaluation = evaluate(&trial, panel, &past)?;
-    let mut scores = Scores::default();
-    for series in 0..past.series.len() {
-        let season = past.calendar.season();
-        let Some(points) = theta(past.history(series), season, horizon) else { continue };
-        let actual = &evaluation.actual[series * horizon..(series + 1) * horizon];
-        actual.iter().zip(points).for_each(|(actual, point)| scores.add(*actual, point, evaluation.scales[series]));
-    }
-    let network = evaluation.whole().model;
-    let ratio = scores.mase().zip(network.mase()).map(|(theta, network)| theta / network);
-    Ok(if ratio.is_some_and(|ratio| ratio <= THETA_MOST) { THETA_SHARE } else { 0.0 })
+/// Whether a window behind this panel says something: some series has a season and a horizon before it.
+fn has_history(panel: &Panel, horizon: usize) -> bool {
+    let needed = (panel.calendar.season().min(horizon) + 1).max(prior::FEWEST);
+    panel.series.iter().any(|series| series.len >= needed)
 }
 
 /// Forecasts from the rewound origins beside what came after them.
-fn evaluate(model: &Model, panel: &Panel, past: &Panel) -> Result<Evaluation> {
-    let horizon = model.spec.horizon;
-    let season = panel.calendar.season();
-    let mut evaluation = Evaluation { horizon, windows: 1, ..Evaluation::default() };
+fn score(
+    model: &Model,
+    (panel, past, whole): (&Panel, &Panel, usize),
+    evaluation: &mut Evaluation,
+    tally: &mut Tally,
+    see: &mut dyn FnMut(Seen),
+) -> Result<()> {
+    let (horizon, season) = (model.spec.horizon, panel.calendar.season());
     // Series that had begun before the held-out window.
     let begun: Vec<usize> = (0..past.series.len()).filter(|i| past.series[*i].len > 0).collect();
-    let forecasts = model.held_out(past, &begun)?;
-    let mut forecasts = begun.iter().zip(forecasts).peekable();
-    for i in 0..panel.series.len() {
-        let history = past.history(i);
-        evaluation.scales.push(metrics::scale(history, season));
-        evaluation.origins.push(history.len());
-        match forecasts.next_if(|(series, _)| **series == i) {
-            Some((_, forecast)) => {
-                let actual = &panel.history(i)[history.len()..];
-                evaluation.actual.extend_from_slice(actual);
-                evaluation.forecast.extend(forecast.iter().map(|held| held.point));
-                evaluation.spread.extend(forecast.iter().zip(actual).map(|(held, actual)| held.spread(*actual)));
-            }
-            None => {
-                evaluation.actual.extend(vec![f32::NAN; horizon]);
-                evaluation.forecast.extend(vec![0.0; horizon]);
-                evaluation.spread.extend(vec![UNKNOWN; horizon]);
-            }
-        }
-        evaluation.baseline.extend(baseline::seasonal_naive(history, season, horizon));
-        evaluation.naive.extend(baseline::naive(history, horizon));
+    let baselines = super::blend::BASELINES.map(Expert::Classical);
+    let mut experts: Vec<Expert> = model.spec.blend.shares.iter().map(|(expert, _)| *expert).collect();
+    experts.extend(baselines.into_iter().filter(|expert| !model.spec.blend.shares.iter().any(|(e, _)| e == expert)));
+    if !experts.contains(&Expert::Prior) {
+        experts.push(Expert::Prior);
     }
-    Ok(evaluation)
+    let opinions = model.opinions(past, &begun, &experts)?;
+    evaluation.begin_window();
+    let steps: usize = past.series.iter().map(|series| series.len).sum();
+    tally.scores.begin_window(horizon, steps as f32 / whole as f32);
+    let raw = Blend { widths: Vec::new(), ..model.spec.blend.clone() };
+    for (at, &series) in begun.iter().enumerate() {
+        let history = past.history(series);
+        let actual = &panel.history(series)[history.len()..];
+        let scale = metrics::scale(history, season);
+        let mut told = match model.spec.blend.tell(&opinions, at, None, &model.telling()) {
+            Some(told) => {
+                take_scores(model, &raw, (&opinions, at), actual, tally);
+                told
+            }
+            None => model.by_baseline(past, series),
+        };
+        model.force_zeros(past, series, &mut told);
+        let spreads = model.spreads(&told, actual);
+        evaluation.add(Held {
+            series,
+            scale,
+            actual,
+            points: &told.points,
+            spreads: &spreads,
+            baseline: &classical::seasonal_naive(history, season, horizon),
+            naive: &classical::naive(history, horizon),
+        });
+        let blended = tally.error(actual, &told.points, scale);
+        let mut errors = Vec::with_capacity(opinions.len());
+        for opinion in opinions.iter().filter(|opinion| opinion.speaks[at]) {
+            let (points, spreads) = alone(model, opinion, at, (past, series), actual);
+            evaluation.add_method(opinion.expert, scale, actual, &points, &spreads);
+            errors.extend(tally.error(actual, &points, scale).map(|error| (opinion.expert, error)));
+        }
+        if let Some(blended) = blended {
+            tally.add(series, blended, &errors);
+        }
+        see(Seen { series, origin: history.len(), scale, actual, told: &told, model });
+    }
+    Ok(())
 }
 
-/// The spread of a window that is not scored.
-const UNKNOWN: Spread = Spread { pinball: f32::NAN, intervals: [(f32::NAN, f32::NAN); 2] };
+/// What an expert alone would have said: its points and, where it has quantiles, their spreads.
+fn alone(
+    model: &Model,
+    opinion: &Opinion,
+    at: usize,
+    (past, series): (&Panel, usize),
+    actual: &[f32],
+) -> (Vec<f32>, Vec<Spread>) {
+    match &opinion.said {
+        Said::Points(points) => (points[at].iter().map(|point| model.telling().bound(*point)).collect(), Vec::new()),
+        Said::Quantiles(paths) => {
+            let mut quantiles = paths.series(at).to_vec();
+            quantiles.chunks_exact_mut(paths.levels).for_each(|values| values.sort_unstable_by(f32::total_cmp));
+            let points = quantiles.chunks_exact(paths.levels).map(|values| model.telling().point(values)).collect();
+            let mut told = Told { quantiles, points };
+            model.force_zeros(past, series, &mut told);
+            let spreads = model.spreads(&told, actual);
+            (told.points, spreads)
+        }
+    }
+}
+
+/// Scores of the quantiles before any correction of their widths.
+fn take_scores(model: &Model, raw: &Blend, (opinions, at): (&[Opinion], usize), actual: &[f32], tally: &mut Tally) {
+    let telling = model.telling();
+    let Some(told) = raw.tell(opinions, at, None, &telling) else { return };
+    for (step, values) in told.quantiles.chunks_exact(telling.levels.len()).enumerate() {
+        let at = |level: f32| interpolate(telling.levels, values, level);
+        if !actual[step].is_nan() {
+            tally.scores.add(step, actual[step], at(0.5), calibration::LEVELS.map(at));
+        }
+    }
+}

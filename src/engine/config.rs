@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::classical::Method;
 use super::error::{Error, Result};
 
 /// Nonlinearity between dense layers.
@@ -104,11 +105,15 @@ pub enum Layout {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MethodOption {
-    /// The network, averaged with Theta where the past says that this is no worse.
+    /// Networks, the prior and methods of the textbook, each by its past errors; a baseline where they lose.
     #[default]
     Auto,
     /// The network alone.
     Network,
+    /// The prior alone: nothing is trained.
+    Prior,
+    /// One method of the textbook alone.
+    Classical(Method),
 }
 
 /// Windows at the end of the history that a model is scored on, the newest last; each is forecast by a model trained before it.
@@ -117,11 +122,42 @@ pub struct Backtest {
     pub windows: usize,
     /// Steps from one origin to the next; the horizon when `None`.
     pub step: Option<usize>,
+    /// Newest steps before an origin that its model has not learnt from, as when it is trained rarely.
+    #[serde(default)]
+    pub gap: usize,
+    /// By what experts are compared and the model is told; by the kind of the series when `None`.
+    #[serde(default)]
+    pub metric: Option<Metric>,
 }
 
 impl Default for Backtest {
     fn default() -> Self {
-        Backtest { windows: 1, step: None }
+        Backtest { windows: 2, step: None, gap: 0, metric: None }
+    }
+}
+
+/// The error that decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    Mase,
+    Rmsse,
+    Mae,
+    Rmse,
+    Wape,
+    Wql,
+}
+
+impl Metric {
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Mase => "mase",
+            Metric::Rmsse => "rmsse",
+            Metric::Mae => "mae",
+            Metric::Rmse => "rmse",
+            Metric::Wape => "wape",
+            Metric::Wql => "wql",
+        }
     }
 }
 

@@ -1,156 +1,176 @@
-//! What a model did on data held out of its training, kept to be asked by model, series, step or window.
+//! What a model did on data held out of its training, kept to be asked by model, series, step, window or method.
 
-use std::ops::Range;
-
-use super::metrics::{Scale, Scores, Spread};
+use super::config::Metric;
+use super::expert::Expert;
+use super::metrics::{STORED, Scale, Scores, Spread};
 use super::network::Tensor;
 
-/// Held-out values beside the model's and the baselines' forecasts, `[windows, series, horizon]` each; NaN where not scored.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Evaluation {
-    pub horizon: usize,
-    /// Known steps of a series before its origin, `[windows, series]`.
-    pub origins: Vec<usize>,
-    pub actual: Vec<f32>,
-    pub forecast: Vec<f32>,
-    /// NaN where the model had no spread yet.
-    pub spread: Vec<Spread>,
-    /// Seasonal naive.
-    pub baseline: Vec<f32>,
-    pub naive: Vec<f32>,
-    /// In-sample scales before the origin, `[windows, series]`.
-    pub scales: Vec<Scale>,
-    pub windows: usize,
-}
-
 /// Scores of a group of held-out values.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Compared {
     pub model: Scores,
+    /// Seasonal naive.
     pub baseline: Scores,
     pub naive: Scores,
 }
 
+/// Scores over the backtest's windows by the groups that are asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evaluation {
+    pub windows: Vec<Compared>,
+    pub steps: Vec<Compared>,
+    pub series: Vec<Compared>,
+    /// What each expert alone would have done.
+    pub methods: Vec<(Expert, Scores)>,
+}
+
+/// One series in one window: the actual values beside what was said of them, `[horizon]` each.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    pub series: usize,
+    pub scale: Scale,
+    pub actual: &'a [f32],
+    pub points: &'a [f32],
+    pub spreads: &'a [Spread],
+    pub baseline: &'a [f32],
+    pub naive: &'a [f32],
+}
+
 impl Compared {
-    /// MASE, or the absolute error where no series has a scale: name, model's value, baseline's.
-    pub fn metric(&self) -> (&'static str, Option<f64>, Option<f64>) {
-        match (self.model.mase(), self.baseline.mase()) {
-            (Some(model), Some(baseline)) => ("mase", Some(model), Some(baseline)),
+    /// Name, model's value and baseline's by a metric; the absolute error where it is not defined.
+    pub fn metric(&self, metric: Metric) -> (&'static str, Option<f64>, Option<f64>) {
+        let by = |metric| (value(&self.model, metric), value(&self.baseline, metric));
+        match by(metric) {
+            (Some(model), Some(baseline)) => (metric.name(), Some(model), Some(baseline)),
+            // Seasonal naive has no quantiles to be measured by.
+            (Some(model), None) if metric == Metric::Wql => (metric.name(), Some(model), self.baseline.wape()),
             _ => ("mae", self.model.mae(), self.baseline.mae()),
         }
     }
 
     /// 1 - error / baseline's error.
-    pub fn skill(&self) -> Option<f64> {
-        let (_, value, baseline) = self.metric();
+    pub fn skill(&self, metric: Metric) -> Option<f64> {
+        let (_, value, baseline) = self.metric(metric);
         value.zip(baseline).filter(|(_, baseline)| *baseline > 0.0).map(|(value, baseline)| 1.0 - value / baseline)
+    }
+
+    fn each(&mut self) -> [&mut Scores; 3] {
+        [&mut self.model, &mut self.baseline, &mut self.naive]
+    }
+
+    fn merge(&mut self, other: &Compared) {
+        let others = [&other.model, &other.baseline, &other.naive];
+        self.each().into_iter().zip(others).for_each(|(own, other)| own.merge(other));
+    }
+
+    fn add_series(&mut self, other: &Compared) {
+        let others = [&other.model, &other.baseline, &other.naive];
+        self.each().into_iter().zip(others).for_each(|(own, other)| own.add_series(other));
+    }
+}
+
+/// The value of a metric.
+pub fn value(scores: &Scores, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::Mase => scores.mase(),
+        Metric::Rmsse => scores.rmsse(),
+        Metric::Mae => scores.mae(),
+        Metric::Rmse => scores.rmse(),
+        Metric::Wape => scores.wape(),
+        Metric::Wql => scores.wql(),
     }
 }
 
 impl Evaluation {
-    /// Number of series.
-    pub fn series(&self) -> usize {
-        self.scales.len() / self.windows.max(1)
+    pub fn new(series: usize, horizon: usize) -> Evaluation {
+        let blank = |count| vec![Compared::default(); count];
+        Evaluation { windows: Vec::new(), steps: blank(horizon), series: blank(series), methods: Vec::new() }
     }
 
-    /// Takes the windows of another evaluation of the same series in.
-    pub fn append(&mut self, newer: Evaluation) {
-        self.horizon = newer.horizon;
-        self.windows += newer.windows;
-        self.origins.extend(newer.origins);
-        self.actual.extend(newer.actual);
-        self.forecast.extend(newer.forecast);
-        self.spread.extend(newer.spread);
-        self.baseline.extend(newer.baseline);
-        self.naive.extend(newer.naive);
-        self.scales.extend(newer.scales);
+    pub fn begin_window(&mut self) {
+        self.windows.push(Compared::default());
     }
 
-    /// Scores over the given windows, series and steps.
-    pub fn compare(&self, windows: Range<usize>, series: Range<usize>, steps: Range<usize>) -> Compared {
-        let mut compared = Compared::default();
-        for window in windows {
-            for row in series.clone().map(|series| window * self.series() + series) {
-                for at in steps.clone().map(|step| row * self.horizon + step) {
-                    compared.model.add(self.actual[at], self.forecast[at], self.scales[row]);
-                    compared.model.add_spread(self.actual[at], &self.spread[at]);
-                    compared.baseline.add(self.actual[at], self.baseline[at], self.scales[row]);
-                    compared.naive.add(self.actual[at], self.naive[at], self.scales[row]);
-                }
-            }
+    /// Takes one series of the newest window in.
+    pub fn add(&mut self, held: Held) {
+        let mut whole = Compared::default();
+        for (step, actual) in held.actual.iter().enumerate() {
+            let mut one = Compared::default();
+            one.model.add(*actual, held.points[step], held.scale);
+            one.model.add_spread(*actual, &held.spreads[step]);
+            one.baseline.add(*actual, held.baseline[step], held.scale);
+            one.naive.add(*actual, held.naive[step], held.scale);
+            self.steps[step].merge(&one);
+            whole.merge(&one);
         }
-        compared
+        for group in self.windows.last_mut().into_iter().chain([&mut self.series[held.series]]) {
+            group.merge(&whole);
+            group.add_series(&whole);
+        }
+    }
+
+    /// Takes what one expert alone said of a series in.
+    pub fn add_method(&mut self, expert: Expert, scale: Scale, actual: &[f32], points: &[f32], spreads: &[Spread]) {
+        let mut whole = Scores::default();
+        for (step, (actual, point)) in actual.iter().zip(points).enumerate() {
+            whole.add(*actual, *point, scale);
+            spreads.get(step).into_iter().for_each(|spread| whole.add_spread(*actual, spread));
+        }
+        let at = self.methods.iter().position(|(known, _)| *known == expert).unwrap_or_else(|| {
+            self.methods.push((expert, Scores::default()));
+            self.methods.len() - 1
+        });
+        self.methods[at].1.merge(&whole);
+        self.methods[at].1.add_series(&whole);
     }
 
     /// Scores over everything.
     pub fn whole(&self) -> Compared {
-        self.compare(0..self.windows, 0..self.series(), 0..self.horizon)
+        let mut whole = Compared::default();
+        self.windows.iter().for_each(|window| whole.merge(window));
+        whole
     }
 
-    /// For the model's body; the unknown is stored as 0 beside a mask.
+    /// For the model's body; the experts of [`Evaluation::methods`] are stored beside it.
     pub fn tensors(&self) -> Vec<Tensor> {
-        if self.scales.is_empty() {
+        if self.windows.is_empty() {
             return Vec::new();
         }
-        let dims = vec![self.windows, self.series(), self.horizon];
-        let finite = |x: f32| if x.is_finite() { x } else { 0.0 };
-        let known = |values: &[f32]| values.iter().map(|x| finite(*x)).collect::<Vec<f32>>();
-        let mask = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f32::from(u8::from(x.is_finite()))).collect();
-        let intervals =
-            self.spread.iter().flat_map(|s| s.intervals.into_iter().flat_map(|(l, u)| [finite(l), finite(u)]));
-        let scales = self.scales.iter().flat_map(|s| [finite(s.absolute as f32), finite(s.squared as f32)]).collect();
-        let rows = vec![self.windows, self.series()];
-        let within = |last: usize, of: &[usize]| of.iter().copied().chain([last]).collect::<Vec<usize>>();
+        let compared = |name: &str, groups: &[Compared]| {
+            let values = groups.iter().flat_map(|g| [g.model, g.baseline, g.naive]).flat_map(|scores| scores.store());
+            (format!("evaluation.{name}"), vec![groups.len(), 3, STORED], values.collect())
+        };
+        let methods = self.methods.iter().flat_map(|(_, scores)| scores.store());
         vec![
-            ("evaluation.actual".into(), dims.clone(), known(&self.actual)),
-            ("evaluation.baseline".into(), dims.clone(), known(&self.baseline)),
-            ("evaluation.forecast".into(), dims.clone(), known(&self.forecast)),
-            ("evaluation.intervals".into(), within(4, &dims), intervals.collect()),
-            ("evaluation.known".into(), dims.clone(), mask(&mut self.actual.iter().copied())),
-            ("evaluation.naive".into(), dims.clone(), known(&self.naive)),
-            ("evaluation.origins".into(), rows.clone(), self.origins.iter().map(|origin| *origin as f32).collect()),
-            ("evaluation.pinball".into(), dims.clone(), self.spread.iter().map(|s| finite(s.pinball)).collect()),
-            ("evaluation.scales".into(), within(2, &rows), scales),
-            ("evaluation.spread".into(), dims, mask(&mut self.spread.iter().map(|s| s.pinball))),
+            compared("windows", &self.windows),
+            compared("steps", &self.steps),
+            compared("series", &self.series),
+            ("evaluation.methods".into(), vec![self.methods.len(), STORED], methods.collect()),
         ]
     }
 
-    /// The inverse of [`Evaluation::tensors`]; empty when a part is missing or of another size.
-    pub fn of(tensors: &[Tensor], horizon: usize) -> Evaluation {
-        Evaluation::read(tensors, horizon).unwrap_or_default()
-    }
-
-    fn read(tensors: &[Tensor], horizon: usize) -> Option<Evaluation> {
-        let scales = part(tensors, "scales", None)?;
-        let rows = scales.len() / 2;
-        let cells = |name: &str| part(tensors, name, Some(rows * horizon));
-        let windows =
-            tensors.iter().find(|(name, ..)| name == "evaluation.actual").and_then(|(_, dims, _)| dims.first())?;
-        let masked = |value: f32, known: f32| if known > 0.0 { value } else { f32::NAN };
-        let spread = cells("pinball")?.iter().zip(cells("spread")?);
-        let intervals = part(tensors, "intervals", Some(4 * rows * horizon))?.chunks_exact(4);
-        let spread = spread.zip(intervals).map(|((pinball, known), bounds)| Spread {
-            pinball: masked(*pinball, *known),
-            intervals: [(bounds[0], bounds[1]), (bounds[2], bounds[3])],
-        });
-        let scale = |pair: &[f32]| Scale { absolute: f64::from(pair[0]), squared: f64::from(pair[1]) };
-        (*windows > 0 && rows % windows == 0).then_some(())?;
+    /// What [`Evaluation::tensors`] stored; a model without windows has none of it.
+    pub fn of(tensors: &[Tensor], experts: &[Expert]) -> Option<Evaluation> {
+        let part = |name: &str| {
+            let found = tensors.iter().find(|(known, ..)| known.strip_prefix("evaluation.") == Some(name));
+            found.map(|(_, _, values)| values.as_slice())
+        };
+        let scores = |values: &[f32]| {
+            let all = values.chunks_exact(STORED).map(|stored| Scores::restore(std::array::from_fn(|i| stored[i])));
+            all.collect::<Vec<Scores>>()
+        };
+        let compared = |name: &str| {
+            let all = scores(part(name)?);
+            let three = |of: &[Scores]| Compared { model: of[0], baseline: of[1], naive: of[2] };
+            Some(all.chunks_exact(3).map(three).collect::<Vec<Compared>>())
+        };
+        let methods = scores(part("methods")?);
+        (methods.len() == experts.len()).then_some(())?;
         Some(Evaluation {
-            horizon,
-            windows: *windows,
-            origins: part(tensors, "origins", Some(rows))?.iter().map(|origin| *origin as usize).collect(),
-            actual: cells("actual")?.iter().zip(cells("known")?).map(|(x, known)| masked(*x, *known)).collect(),
-            forecast: cells("forecast")?.to_vec(),
-            spread: spread.collect(),
-            baseline: cells("baseline")?.to_vec(),
-            naive: cells("naive")?.to_vec(),
-            scales: scales.chunks_exact(2).map(scale).collect(),
+            windows: compared("windows")?,
+            steps: compared("steps")?,
+            series: compared("series")?,
+            methods: experts.iter().copied().zip(methods).collect(),
         })
     }
-}
-
-/// A stored part, if it has the size it must have.
-fn part<'a>(tensors: &'a [Tensor], name: &str, len: Option<usize>) -> Option<&'a [f32]> {
-    let (_, _, values) = tensors.iter().find(|(known, ..)| known.strip_prefix("evaluation.") == Some(name))?;
-    len.is_none_or(|len| values.len() == len).then_some(values.as_slice())
 }

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::{Layout, Loss, Optimizer, Options, Schedule};
 use super::error::{Error, Result};
+use super::expert::Expert;
 use super::features::window::{WindowOptions, longest_lookback};
 use super::features::{Features, Prepared, Sample, StepFeatures, WindowFeatures};
 use super::model::Member;
@@ -21,7 +22,9 @@ const SCALED_SAMPLES: usize = 20_000;
 const VALIDATED: usize = 8192;
 
 /// The settings of one fit, chosen from the data where the user did not.
+#[derive(Debug, Clone)]
 pub(super) struct Fit {
+    pub expert: Expert,
     pub layout: Layout,
     horizon: usize,
     lookback: usize,
@@ -29,42 +32,48 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// `None` when no series is long enough to learn from.
-    pub fn plan(panel: &Panel, request: &Request, horizon: usize) -> Option<Fit> {
+    /// `None` when no series is long enough to learn from, or the expert is no network of this panel.
+    pub fn plan(panel: &Panel, request: &Request, horizon: usize, expert: Expert) -> Option<Fit> {
         let network = &request.options.network;
         let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
-        let layout = request.options.layout.unwrap_or(if planned { Layout::Step } else { Layout::Window });
+        let layout = match expert {
+            Expert::Network => request.options.layout.unwrap_or(if planned { Layout::Step } else { Layout::Window }),
+            Expert::History if !panel.covariates.is_empty() => Layout::Window,
+            _ => return None,
+        };
         let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
-        let members = network.members.unwrap_or(if layout == Layout::Step { 5 } else { 8 });
-        let features = features(panel, request, (layout, horizon, lookback), 0);
+        let members = match (expert, layout) {
+            (Expert::History, _) => 4,
+            (_, Layout::Step) => 5,
+            (_, Layout::Window) => 8,
+        };
+        let fit = Fit { expert, layout, horizon, lookback, members: network.members.unwrap_or(members) };
+        let features = fit.features(panel, request, 0);
         let samples = Origins::of(panel, features.least_history(), features.targets(), 0).count;
-        (samples > 0).then_some(Fit { layout, horizon, lookback, members })
+        (samples > 0).then_some(fit)
     }
-}
 
-/// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
-fn features(
-    panel: &Panel,
-    request: &Request,
-    (layout, horizon, longest): (Layout, usize, usize),
-    member: usize,
-) -> Features {
-    let Options { scaling, encoding, network, .. } = &request.options;
-    let (scaling, encoding) = (*scaling, *encoding);
-    if layout == Layout::Step {
-        return Features::Step(StepFeatures::learn(panel, horizon, encoding));
+    /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
+    fn features(&self, panel: &Panel, request: &Request, member: usize) -> Features {
+        let Options { scaling, encoding, network, .. } = &request.options;
+        let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
+        if self.layout == Layout::Step {
+            return Features::Step(StepFeatures::learn(panel, horizon, encoding));
+        }
+        let season = panel.calendar.season();
+        let shortest = horizon.max(season).min(longest);
+        let lookback = match network.input_size {
+            Some(size) => size,
+            None => longest - (longest - shortest) * (member / 2 % 4) / 4,
+        };
+        let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
+        let not_negative = (0..panel.series.len()).all(|i| panel.history(i).iter().all(|y| y.is_nan() || *y >= 0.0));
+        let log = varied && not_negative && member % 2 == 1;
+        let dated = !varied || (member / 2 + member).is_multiple_of(2);
+        let covariates = self.expert != Expert::History;
+        let options = WindowOptions { horizon, lookback, log, dated, scaling, encoding, covariates };
+        Features::Window(WindowFeatures::learn(panel, options))
     }
-    let season = panel.calendar.season();
-    let shortest = horizon.max(season).min(longest);
-    let lookback = match network.input_size {
-        Some(size) => size,
-        None => longest - (longest - shortest) * (member / 2 % 4) / 4,
-    };
-    let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
-    let not_negative = (0..panel.series.len()).all(|i| panel.history(i).iter().all(|y| y.is_nan() || *y >= 0.0));
-    let log = varied && not_negative && member % 2 == 1;
-    let dated = !varied || (member / 2 + member).is_multiple_of(2);
-    Features::Window(WindowFeatures::learn(panel, WindowOptions { horizon, lookback, log, dated, scaling, encoding }))
 }
 
 fn embeddings(features: &Features) -> Vec<Embedding> {
@@ -103,9 +112,10 @@ fn fit_member(
     progress: &mut dyn FnMut(f32, f32),
 ) -> Result<(Member, usize)> {
     let options = &request.options.network;
-    let seed = request.options.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
+    let kind = if plan.expert == Expert::History { 1 << 16 } else { 0 };
+    let seed = request.options.seed.wrapping_mul(1_000_003).wrapping_add(kind + index as u64);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut features = features(panel, request, (plan.layout, plan.horizon, plan.lookback), index);
+    let mut features = plan.features(panel, request, index);
     let by_step = plan.layout == Layout::Step;
     scale_inputs(&mut features, panel, &mut random);
     let loss = options.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() });
@@ -132,7 +142,7 @@ fn fit_member(
     let mut run = Run { features: &features, panel, plan, trainer: Trainer::new(network, recipe)?, random };
     let epochs = run.train(request, progress)?;
     let network = run.trainer.finish()?;
-    Ok((Member { features, network }, epochs))
+    Ok((Member { expert: plan.expert, features, network }, epochs))
 }
 
 /// Fits the scalers of step inputs on some of the samples.

@@ -48,7 +48,12 @@ pub struct Scores {
     pinball: f64,
     inside: [u64; 2],
     winkler: [f64; 2],
+    series_rmsse: f64,
+    series_n: u64,
 }
+
+/// Numbers that a [`Scores`] is stored as.
+pub const STORED: usize = 20;
 
 /// What a forecast says beside its point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,6 +110,67 @@ impl Scores {
         }
     }
 
+    /// Takes the measure of one series in one window in, of which [`Scores::rmsse`] is the mean.
+    pub fn add_series(&mut self, series: &Scores) {
+        if let Some(rmsse) = series.rmsse() {
+            self.series_rmsse += rmsse;
+            self.series_n += 1;
+        }
+    }
+
+    /// As it is stored, in `f32`: sums lose no more than a share of 1e-7.
+    pub fn store(&self) -> [f32; STORED] {
+        let all = [
+            self.n as f64,
+            self.absolute,
+            self.squared,
+            self.actual,
+            self.signed,
+            self.symmetric,
+            self.symmetric_n as f64,
+            self.scaled,
+            self.scaled_n as f64,
+            self.scaled_squared,
+            self.scaled_squared_n as f64,
+            self.quantile_n as f64,
+            self.quantile_actual,
+            self.pinball,
+            self.inside[0] as f64,
+            self.inside[1] as f64,
+            self.winkler[0],
+            self.winkler[1],
+            self.series_rmsse,
+            self.series_n as f64,
+        ];
+        all.map(|value| (value as f32).clamp(f32::MIN, f32::MAX))
+    }
+
+    /// The inverse of [`Scores::store`].
+    pub fn restore(stored: [f32; STORED]) -> Scores {
+        let at = |index: usize| f64::from(stored[index]);
+        let count = |index: usize| stored[index] as u64;
+        Scores {
+            n: count(0),
+            absolute: at(1),
+            squared: at(2),
+            actual: at(3),
+            signed: at(4),
+            symmetric: at(5),
+            symmetric_n: count(6),
+            scaled: at(7),
+            scaled_n: count(8),
+            scaled_squared: at(9),
+            scaled_squared_n: count(10),
+            quantile_n: count(11),
+            quantile_actual: at(12),
+            pinball: at(13),
+            inside: [count(14), count(15)],
+            winkler: [at(16), at(17)],
+            series_rmsse: at(18),
+            series_n: count(19),
+        }
+    }
+
     /// Takes another group in.
     pub fn merge(&mut self, other: &Scores) {
         self.n += other.n;
@@ -121,6 +187,8 @@ impl Scores {
         self.quantile_n += other.quantile_n;
         self.quantile_actual += other.quantile_actual;
         self.pinball += other.pinball;
+        self.series_rmsse += other.series_rmsse;
+        self.series_n += other.series_n;
         for at in 0..INTERVALS.len() {
             self.inside[at] += other.inside[at];
             self.winkler[at] += other.winkler[at];
@@ -170,8 +238,11 @@ impl Scores {
         self.winkler.map(|sum| ratio(sum, self.quantile_n as f64))
     }
 
-    /// The root of the mean scaled squared error; over many series the M5 measure is the mean of theirs.
+    /// The root of the mean scaled squared error of a series; over series and windows the mean of theirs, as in M5.
     pub fn rmsse(&self) -> Option<f64> {
+        if self.series_n > 0 {
+            return ratio(self.series_rmsse, self.series_n as f64);
+        }
         ratio(self.scaled_squared, self.scaled_squared_n as f64).map(f64::sqrt)
     }
 }
@@ -215,6 +286,19 @@ mod tests {
         assert_eq!(scores.coverage(), [Some(0.5), Some(0.5)]);
         assert!((scores.winkler()[0].unwrap_or(0.0) - (4.0 + 84.0) / 2.0).abs() < 1e-9);
         assert!((scores.winkler()[1].unwrap_or(0.0) - (4.0 + 324.0) / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn over_series_rmsse_is_the_mean_of_theirs_and_all_is_stored() {
+        let mut group = Scores::default();
+        for error in [1.0, 3.0] {
+            let mut series = Scores::default();
+            series.add(error, 0.0, Scale { absolute: 1.0, squared: 1.0 });
+            group.merge(&series);
+            group.add_series(&series);
+        }
+        assert_eq!(group.rmsse(), Some(2.0));
+        assert_eq!(Scores::restore(group.store()), group);
     }
 
     #[test]

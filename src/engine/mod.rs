@@ -1,9 +1,11 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
-mod backtest;
-pub mod baseline;
+pub mod backtest;
+pub mod blend;
 pub mod budget;
 pub mod calendar;
+mod calibration;
+pub mod classical;
 pub mod clean;
 pub mod codec;
 pub mod config;
@@ -11,6 +13,7 @@ mod date;
 pub mod dictionary;
 pub mod error;
 pub mod evaluation;
+pub mod expert;
 pub mod features;
 mod fit;
 mod frame;
@@ -20,15 +23,18 @@ mod inputs;
 pub mod metrics;
 pub mod model;
 pub mod network;
+mod opinion;
 pub mod options;
 mod origins;
 pub mod panel;
+pub mod paths;
+pub mod prior;
 pub mod regression;
 pub mod request;
 pub mod scaling;
 pub mod spec;
 pub mod table;
-pub mod theta;
+mod tally;
 pub mod train;
 
 pub use error::{Error, Result};

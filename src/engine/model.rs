@@ -4,27 +4,29 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::baseline;
+use super::blend::{Telling, Told};
+use super::classical::{self, Method};
 use super::config::Loss;
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
-use super::features::{Features, Sample};
-use super::metrics::{self, Spread};
-use super::network::{Inputs, Network, Shape, Tensor};
+use super::expert::Expert;
+use super::features::Features;
+use super::metrics::{INTERVALS, Spread};
+use super::network::{Network, Shape, Tensor};
+use super::opinion::varies;
 use super::options::LEVELS;
 use super::panel::Panel;
+use super::paths::interpolate;
 use super::scaling::quantile;
-pub use super::spec::{KnownSeries, Method, Spec};
-use super::theta::theta;
+pub use super::spec::{KnownSeries, Spec};
 
 /// Number of the stored form.
-pub const FORMAT: i64 = 1;
-/// Rows that go through a network together.
-const BATCH: usize = 4096;
+pub const FORMAT: i64 = 2;
 
 /// A network with what it reads.
 #[derive(Debug, Clone)]
 pub struct Member {
+    pub expert: Expert,
     pub features: Features,
     pub network: Network,
 }
@@ -52,26 +54,9 @@ pub struct Forecast {
 /// The deciles that WQL is measured on.
 const DECILES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// A forecast of one step as it is scored.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Held {
-    pub point: f32,
-    deciles: [f32; 9],
-    intervals: [(f32, f32); 2],
-}
-
-impl Held {
-    /// What [`metrics`] wants to know beside the point; NaN when the model has no spread.
-    pub fn spread(&self, actual: f32) -> Spread {
-        let loss =
-            |(level, value): (f32, f32)| 2.0 * (actual - value) * if actual >= value { level } else { level - 1.0 };
-        let pinball = DECILES.into_iter().zip(self.deciles).map(loss).sum::<f32>() / 9.0;
-        Spread { pinball, intervals: self.intervals }
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct StoredMember {
+    expert: Expert,
     features: Features,
     shape: Shape,
 }
@@ -79,11 +64,12 @@ struct StoredMember {
 impl Model {
     /// The spec and the tensors that [`Model::load`] reads.
     pub fn store(&self) -> Result<(Json, Vec<Tensor>)> {
-        let members: Vec<StoredMember> = self
-            .members
-            .iter()
-            .map(|m| StoredMember { features: m.features.clone(), shape: m.network.shape().clone() })
-            .collect();
+        let stored = |m: &Member| StoredMember {
+            expert: m.expert,
+            features: m.features.clone(),
+            shape: m.network.shape().clone(),
+        };
+        let members: Vec<StoredMember> = self.members.iter().map(stored).collect();
         let spec = json!({"format": FORMAT, "kind": "series", "spec": self.spec, "members": members});
         let mut tensors = self.evaluation.tensors();
         for (index, member) in self.members.iter().enumerate() {
@@ -100,42 +86,34 @@ impl Model {
         let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
         let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
         let stored: Vec<StoredMember> = serde_json::from_value(json["members"].clone()).map_err(damaged)?;
-        let evaluation = Evaluation::of(&tensors, spec.horizon);
+        let blank = || Evaluation::new(spec.series.len(), spec.horizon);
+        let evaluation = Evaluation::of(&tensors, &spec.scored).unwrap_or_else(blank);
         let mut members = Vec::new();
-        for (index, StoredMember { features, shape }) in stored.into_iter().enumerate() {
+        for (index, StoredMember { expert, features, shape }) in stored.into_iter().enumerate() {
             if shape.outputs != features.targets() * spec.loss.outputs() || shape.numeric != features.width() {
                 return Err(Error::Damaged { reason: "its network does not fit its features".into() });
             }
             let network = Network::from_tensors(shape, with_prefix(&tensors, &format!("member.{index}.")), device)?;
-            members.push(Member { features, network });
-        }
-        if members.is_empty() {
-            return Err(Error::Damaged { reason: "it has no network".into() });
+            members.push(Member { expert, features, network });
         }
         Ok(Model { spec, members, evaluation })
     }
 
-    /// Quantile levels of the model's own output.
-    fn levels(&self) -> &[f32] {
+    /// Quantile levels of the model's forecasts.
+    pub(super) fn levels(&self) -> &[f32] {
         match &self.spec.loss {
             Loss::Pinball { levels } => levels,
             _ => &LEVELS,
         }
     }
 
-    /// What serves a series of a panel, and why not the network.
-    pub fn method(&self, panel: &Panel, series: usize) -> (Method, Option<String>) {
-        let history = panel.history(series);
-        let needed = self.members.iter().map(|member| member.features.least_history()).max().unwrap_or(1);
-        if history.len() < needed {
-            return (Method::SeasonalNaive, Some(format!("{} steps of history, {needed} needed", history.len())));
+    pub(super) fn telling(&self) -> Telling<'_> {
+        Telling {
+            levels: self.levels(),
+            mean: self.spec.intermittent,
+            lower_bound: self.spec.options.lower_bound.or(self.spec.not_negative.then_some(0.0)),
+            upper_bound: self.spec.options.upper_bound,
         }
-        let mut known = history.iter().filter(|value| !value.is_nan());
-        let first = known.next();
-        if known.all(|value| Some(value) == first) {
-            return (Method::SeasonalNaive, Some("all values are equal".into()));
-        }
-        (Method::Network, None)
     }
 
     /// Forecasts the named series of a panel; beyond the trained horizon on top of its own forecasts.
@@ -143,14 +121,14 @@ impl Model {
     /// # Errors
     /// [`Error::MissingFuture`] when a planned covariate has no row.
     pub fn forecast(&self, panel: &Panel, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
-        let tail = (1.0 - level) / 2.0;
-        let one = |(&series, steps): (&usize, Vec<Vec<f32>>)| {
-            let point: Vec<f32> = steps.iter().map(|values| self.point(values)).collect();
+        let (tail, telling) = ((1.0 - level) / 2.0, self.telling());
+        let one = |(&series, told): (&usize, Told)| {
             let at = |share: f32, f: fn(f32, f32) -> f32| {
-                steps.iter().zip(&point).map(|(values, point)| f(self.at(values, share), *point)).collect()
+                let steps = told.quantiles.chunks_exact(telling.levels.len()).zip(&told.points);
+                steps.map(|(values, point)| f(telling.at(values, share), *point)).collect()
             };
             let (lower, upper) = (at(tail, f32::min), at(1.0 - tail, f32::max));
-            Forecast { series, first: panel.series[series].end(), point, lower, upper }
+            Forecast { series, first: panel.series[series].end(), lower, upper, point: told.points }
         };
         Ok(wanted.iter().zip(self.paths(panel, wanted, horizon)?).map(one).collect())
     }
@@ -166,68 +144,119 @@ impl Model {
         horizon: usize,
         shares: &[f32],
     ) -> Result<Vec<Vec<Vec<f32>>>> {
-        let one = |values: &Vec<f32>| shares.iter().map(|share| self.at(values, *share)).collect();
+        let telling = self.telling();
+        let one = |values: &[f32]| shares.iter().map(|share| telling.at(values, *share)).collect();
         let paths = self.paths(panel, wanted, horizon)?;
-        Ok(paths.iter().map(|steps| steps.iter().map(one).collect()).collect())
+        Ok(paths.iter().map(|told| told.quantiles.chunks_exact(telling.levels.len()).map(one).collect()).collect())
     }
 
-    /// Ascending quantiles of every step up to any horizon, `[wanted][step][level]`.
-    fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Vec<Vec<f32>>>> {
+    /// Forecasts up to any horizon.
+    fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
         self.check_future(panel, wanted, horizon)?;
-        let mut paths = self.quantiles(panel, wanted)?;
-        for (&series, steps) in wanted.iter().zip(&mut paths) {
-            steps.truncate(horizon);
+        let levels = self.levels().len();
+        let mut paths = self.tell(panel, wanted)?;
+        for (&series, told) in wanted.iter().zip(&mut paths) {
+            told.points.truncate(horizon);
+            told.quantiles.truncate(horizon * levels);
             let mut rounds = 1;
-            while steps.len() < horizon {
+            while told.points.len() < horizon {
                 rounds += 1;
-                let points: Vec<f32> = steps.iter().map(|values| self.point(values)).collect();
-                let further = self.quantiles(&panel.continued(series, &points), &[0])?.remove(0);
+                let further = self.tell(&panel.continued(series, &told.points), &[0])?.remove(0);
                 // The spread of forecasts that stand on forecasts grows like a random walk's.
                 let growth = (rounds as f32).sqrt();
-                for mut values in further.into_iter().take(horizon - steps.len()) {
-                    let middle = interpolate(self.levels(), &values, 0.5);
-                    values.iter_mut().for_each(|value| *value = middle + growth * (*value - middle));
-                    steps.push(values);
+                let missing = horizon - told.points.len();
+                for values in further.quantiles.chunks_exact(levels).take(missing) {
+                    let middle = interpolate(self.levels(), values, 0.5);
+                    told.quantiles.extend(values.iter().map(|value| middle + growth * (*value - middle)));
                 }
+                told.points.extend(further.points.iter().take(missing));
             }
         }
         Ok(paths)
     }
 
-    /// Point and spread over the trained horizon, `[wanted][step]`; a planned covariate without a row counts as unknown.
-    pub(super) fn held_out(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Vec<Held>>> {
-        let has_spread = self.spec.loss.outputs() > 1 || !self.spec.residuals.is_empty();
-        let one = |values: &Vec<f32>| {
-            let at = |share: f32| self.at(values, share);
-            let point = self.point(values);
-            let interval = |level: f64| {
-                let tail = (1.0 - level as f32) / 2.0;
-                (at(tail).min(point), at(1.0 - tail).max(point))
-            };
-            let deciles = std::array::from_fn(|i| if has_spread { at(DECILES[i]) } else { f32::NAN });
-            Held { point, deciles, intervals: metrics::INTERVALS.map(interval) }
+    /// Forecasts over the trained horizon; a planned covariate without a row counts as unknown.
+    fn tell(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Told>> {
+        let known: Vec<Option<&KnownSeries>> =
+            wanted.iter().map(|series| self.spec.known(&panel.series[*series].key)).collect();
+        let mut experts: Vec<Expert> = self.spec.blend.shares.iter().map(|(expert, _)| *expert).collect();
+        // The prior gives a spread to what has none.
+        let others = known.iter().filter_map(|known| known.and_then(|known| known.only)).chain([Expert::Prior]);
+        for expert in others {
+            if !experts.contains(&expert) {
+                experts.push(expert);
+            }
+        }
+        let opinions = self.opinions(panel, wanted, &experts)?;
+        let one = |(at, known): (usize, &Option<&KnownSeries>)| {
+            let only = known.and_then(|known| known.only);
+            let told = self.spec.blend.tell(&opinions, at, only, &self.telling());
+            let told = told.or_else(|| self.spec.blend.tell(&opinions, at, None, &self.telling()));
+            let mut told = told.unwrap_or_else(|| self.by_baseline(panel, wanted[at]));
+            self.force_zeros(panel, wanted[at], &mut told);
+            told
         };
-        let paths = self.quantiles(panel, wanted)?;
-        Ok(paths.iter().map(|steps| steps.iter().map(one).collect()).collect())
+        Ok(known.iter().enumerate().map(one).collect())
     }
 
-    /// The quantile at a share, within the bounds.
-    fn at(&self, values: &[f32], share: f32) -> f32 {
-        self.bound(interpolate(self.levels(), values, share))
-    }
-
-    /// The median; the mean of intermittent series, whose median is mostly zero and says nothing of what will be sold.
-    fn point(&self, values: &[f32]) -> f32 {
-        match self.spec.intermittent {
-            true => mean(self.levels(), values, |value| self.bound(value)),
-            false => self.at(values, 0.5),
+    /// Sets the steps to zero that a planned covariate forces to it, as a closed day does.
+    pub(super) fn force_zeros(&self, panel: &Panel, series: usize, told: &mut Told) {
+        let Some(step) = self.step_features() else { return };
+        let levels = self.levels().len();
+        for at in (0..told.points.len()).filter(|at| step.is_forced_zero(panel, series, panel.series[series].len + at))
+        {
+            told.points[at] = 0.0;
+            told.quantiles[at * levels..][..levels].fill(0.0);
         }
     }
 
-    fn bound(&self, value: f32) -> f32 {
-        let lower = self.spec.options.lower_bound.or(self.spec.not_negative.then_some(0.0));
-        let value = lower.map_or(value, |lower| value.max(lower));
-        self.spec.options.upper_bound.map_or(value, |upper| value.min(upper))
+    /// The seasonal naive forecast, spread by the quantiles of its own past errors: for series that nothing else serves.
+    pub(super) fn by_baseline(&self, panel: &Panel, series: usize) -> Told {
+        let (history, season) = (panel.history(series), panel.calendar.season());
+        let method = self.spec.blend.shares.iter().find_map(|(expert, _)| match expert {
+            Expert::Classical(method) => Some(*method),
+            _ => None,
+        });
+        let fitted = method.filter(|_| varies(history)).and_then(|method| method.fit(history, season));
+        let points = match fitted {
+            Some(fitted) => fitted.forecast(history, self.spec.horizon),
+            None => classical::seasonal_naive(history, season, self.spec.horizon),
+        };
+        let lag = if history.len() > season { season } else { 1 };
+        let errors = history.iter().skip(lag).zip(history).map(|(later, earlier)| f64::from(later - earlier));
+        let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
+        errors.sort_unstable_by(f64::total_cmp);
+        let spread = |level: f32| match errors.is_empty() || level == 0.5 {
+            true => 0.0,
+            false => quantile(&errors, f64::from(level)) as f32,
+        };
+        let telling = self.telling();
+        let one = |point: &f32| {
+            let mut values: Vec<f32> = self.levels().iter().map(|level| point + spread(*level)).collect();
+            values.sort_unstable_by(f32::total_cmp);
+            values
+        };
+        let quantiles = points.iter().flat_map(one).collect();
+        Told { quantiles, points: points.into_iter().map(|point| telling.bound(point)).collect() }
+    }
+
+    /// What scores want to know of forecasts beside the points, `[horizon]`.
+    pub(super) fn spreads(&self, told: &Told, actual: &[f32]) -> Vec<Spread> {
+        let telling = self.telling();
+        let has_spread = self.spec.loss.outputs() > 1 || !self.spec.residuals.is_empty();
+        let one = |((values, point), actual): ((&[f32], &f32), &f32)| {
+            let loss = |level: f32| {
+                let error = actual - telling.at(values, level);
+                2.0 * error * if error >= 0.0 { level } else { level - 1.0 }
+            };
+            let interval = |level: f64| {
+                let tail = (1.0 - level as f32) / 2.0;
+                (telling.at(values, tail).min(*point), telling.at(values, 1.0 - tail).max(*point))
+            };
+            let pinball = if has_spread { DECILES.into_iter().map(loss).sum::<f32>() / 9.0 } else { f32::NAN };
+            Spread { pinball, intervals: INTERVALS.map(interval) }
+        };
+        told.quantiles.chunks_exact(telling.levels.len()).zip(&told.points).zip(actual).map(one).collect()
     }
 
     fn check_future(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<()> {
@@ -249,135 +278,29 @@ impl Model {
         Ok(())
     }
 
-    /// Ascending quantiles of every step of the trained horizon, `[wanted][step][level]`.
-    fn quantiles(&self, panel: &Panel, wanted: &[usize]) -> Result<Vec<Vec<Vec<f32>>>> {
-        let (levels, horizon) = (self.levels().len(), self.spec.horizon);
-        let mut sums = vec![vec![vec![0.0f32; levels]; horizon]; wanted.len()];
-        let by_network: Vec<usize> =
-            (0..wanted.len()).filter(|at| self.method(panel, wanted[*at]).0 == Method::Network).collect();
-        for member in &self.members {
-            self.add_member(member, panel, wanted, &by_network, &mut sums)?;
+    /// What serves a series of a panel, and why not the blend.
+    pub fn serving(&self, panel: &Panel, series: usize) -> (Option<Expert>, Option<String>) {
+        let history = panel.history(series);
+        let known = history.iter().filter(|value| !value.is_nan()).count();
+        let naive = Some(Expert::Classical(Method::SeasonalNaive));
+        if known == 0 {
+            return (naive, Some("no known value".into()));
         }
-        let share = 1.0 / self.members.len() as f32;
-        for (at, steps) in sums.iter_mut().enumerate() {
-            match by_network.binary_search(&at) {
-                Ok(_) => {
-                    steps.iter_mut().flatten().for_each(|value| *value *= share);
-                    self.lean_on_theta(panel.history(wanted[at]), panel, steps);
-                }
-                Err(_) => self.baseline_quantiles(panel.history(wanted[at]), panel, steps),
-            }
-            steps.iter_mut().for_each(|values| values.sort_unstable_by(f32::total_cmp));
+        if !varies(history) {
+            return (naive, Some("all values are equal".into()));
         }
-        Ok(sums)
+        let trained = self.members.iter().map(|member| member.features.least_history()).min();
+        if trained.is_some_and(|needed| history.len() < needed) {
+            let by = if super::prior::of(panel.calendar.season()).is_empty() || known < super::prior::FEWEST {
+                naive
+            } else {
+                Some(Expert::Prior)
+            };
+            let needed = trained.unwrap_or(0);
+            return (by, Some(format!("{} steps of history, {needed} needed by the network", history.len())));
+        }
+        (None, None)
     }
-
-    /// Moves all quantiles by Theta's share of what lies between its forecast and the network's.
-    fn lean_on_theta(&self, history: &[f32], panel: &Panel, steps: &mut [Vec<f32>]) {
-        if self.spec.theta == 0.0 {
-            return;
-        }
-        let Some(points) = theta(history, panel.calendar.season(), steps.len()) else { return };
-        for (values, point) in steps.iter_mut().zip(points) {
-            let by = self.spec.theta * (point - interpolate(self.levels(), values, 0.5));
-            values.iter_mut().for_each(|value| *value += by);
-        }
-    }
-
-    fn add_member(
-        &self,
-        member: &Member,
-        panel: &Panel,
-        wanted: &[usize],
-        by_network: &[usize],
-        sums: &mut [Vec<Vec<f32>>],
-    ) -> Result<()> {
-        let (targets, horizon) = (member.features.targets(), self.spec.horizon);
-        let leads = horizon / targets;
-        let samples: Vec<(usize, usize)> =
-            by_network.iter().flat_map(|at| (0..leads).map(|lead| (*at, lead))).collect();
-        let prepared = member.features.prepare(panel);
-        let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
-        let outputs = self.spec.loss.outputs();
-        for block in samples.chunks(BATCH) {
-            let mut numeric = vec![0.0; block.len() * width];
-            let mut code = vec![0; block.len() * codes];
-            let mut norms = Vec::with_capacity(block.len());
-            for (row, (at, lead)) in block.iter().enumerate() {
-                let series = wanted[*at];
-                let sample = Sample { series, origin: panel.series[series].len, lead: *lead };
-                let (numeric, code) = (&mut numeric[row * width..][..width], &mut code[row * codes..][..codes]);
-                norms.push(prepared.inputs(sample, numeric, code));
-            }
-            let inputs = Inputs { rows: block.len(), numeric: &numeric, codes: &code };
-            let output = member.network.forward(&inputs)?;
-            for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
-                let series = wanted[*at];
-                let scale = || metrics::scale(panel.history(series), panel.calendar.season()).absolute as f32;
-                let scale = if outputs == 1 { scale() } else { f32::NAN };
-                for (target, output) in output.chunks_exact(outputs).enumerate() {
-                    let step = lead + target;
-                    let forced = prepared.is_forced_zero(series, panel.series[series].len + step);
-                    let values = &mut sums[*at][step];
-                    let expanded = |value: f32| if forced { 0.0 } else { finite(norm.expand(value)) };
-                    if outputs > 1 || values.len() == 1 {
-                        values.iter_mut().zip(output).for_each(|(sum, value)| *sum += expanded(*value));
-                    } else {
-                        let spread = self.spec.residuals.get(step).filter(|_| !forced && scale.is_finite());
-                        let middle = expanded(output[0]);
-                        for (level, sum) in values.iter_mut().enumerate() {
-                            *sum += middle + spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The seasonal naive forecast, spread by the quantiles of its own past errors.
-    fn baseline_quantiles(&self, history: &[f32], panel: &Panel, steps: &mut [Vec<f32>]) {
-        let season = panel.calendar.season();
-        let points = baseline::seasonal_naive(history, season, steps.len());
-        let lag = if history.len() > season { season } else { 1 };
-        let errors = history.iter().skip(lag).zip(history).map(|(later, earlier)| f64::from(later - earlier));
-        let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
-        errors.sort_unstable_by(f64::total_cmp);
-        for (values, point) in steps.iter_mut().zip(points) {
-            for (value, level) in values.iter_mut().zip(self.levels()) {
-                let spread = if errors.is_empty() { 0.0 } else { quantile(&errors, f64::from(*level)) as f32 };
-                *value = if *level == 0.5 { point } else { point + spread };
-            }
-        }
-    }
-}
-
-/// An exploding output is held at the largest size that sums of it keep finite.
-fn finite(value: f32) -> f32 {
-    if value.is_nan() { 0.0 } else { value.clamp(-1e30, 1e30) }
-}
-
-/// The quantile at any share between ascending levels, linear between them and continued beyond the outer two.
-fn interpolate(levels: &[f32], values: &[f32], share: f32) -> f32 {
-    if levels.len() == 1 {
-        return values[0];
-    }
-    let above = levels.partition_point(|level| *level < share).clamp(1, levels.len() - 1);
-    let (x0, x1) = (levels[above - 1], levels[above]);
-    let (y0, y1) = (values[above - 1], values[above]);
-    let position = (share - x0) / (x1 - x0);
-    // Beyond the outer levels a straight line is too short for the tails, but never crosses.
-    y0 + (y1 - y0) * position
-}
-
-/// The mean of a distribution by its quantiles: their integral by the trapezoid rule, the tails by one point each.
-fn mean(levels: &[f32], values: &[f32], bound: impl Fn(f32) -> f32) -> f32 {
-    let inner = levels.windows(2).zip(values.windows(2));
-    let inner: f32 = inner.map(|(l, v)| (l[1] - l[0]) * 0.5 * (bound(v[0]) + bound(v[1]))).sum();
-    let (low, high) = (levels[0], 1.0 - levels[levels.len() - 1]);
-    inner
-        + low * bound(interpolate(levels, values, 0.5 * low))
-        + high * bound(interpolate(levels, values, 1.0 - 0.5 * high))
 }
 
 /// Tensors whose names begin with `prefix`, without it.

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::classical::Method;
 use super::config::{
-    Activation, Aggregate, Backtest, Encoding, Layout, Loss, MethodOption, Missing, NetworkOptions, Optimizer, Options,
-    Outliers, ScalingMethod, Schedule, SeriesEnd,
+    Activation, Aggregate, Backtest, Encoding, Layout, Loss, MethodOption, Metric, Missing, NetworkOptions, Optimizer,
+    Options, Outliers, ScalingMethod, Schedule, SeriesEnd,
 };
 use super::error::{Error, Result};
 use super::holidays;
@@ -59,10 +60,15 @@ impl Options {
 
 fn backtest(json: &Json) -> Result<Backtest> {
     let mut reader = Reader::new("backtest.", json)?;
-    let windows = reader.integer("windows", 1, 100)?.map_or(1, |x| x as usize);
-    let step = reader.integer("step", 1, 100_000)?.map(|x| x as usize);
+    let defaults = Backtest::default();
+    let backtest = Backtest {
+        windows: reader.integer("windows", 0, 100)?.map_or(defaults.windows, |x| x as usize),
+        step: reader.integer("step", 1, 100_000)?.map(|x| x as usize),
+        gap: reader.integer("gap", 0, 100_000)?.map_or(defaults.gap, |x| x as usize),
+        metric: reader.choice("metric", &METRICS)?,
+    };
     reader.finish()?;
-    Ok(Backtest { windows, step })
+    Ok(backtest)
 }
 
 fn network(json: &Json) -> Result<NetworkOptions> {
@@ -117,7 +123,28 @@ const SCALINGS: Choices<ScalingMethod, 5> = [
     ("none", ScalingMethod::None),
 ];
 const ENCODINGS: Choices<Encoding, 2> = [("embedding", Encoding::Embedding), ("one_hot", Encoding::OneHot)];
-const METHODS: Choices<MethodOption, 2> = [("auto", MethodOption::Auto), ("network", MethodOption::Network)];
+const METRICS: Choices<Metric, 6> = [
+    ("mase", Metric::Mase),
+    ("rmsse", Metric::Rmsse),
+    ("mae", Metric::Mae),
+    ("rmse", Metric::Rmse),
+    ("wape", Metric::Wape),
+    ("wql", Metric::Wql),
+];
+const METHODS: Choices<MethodOption, 12> = [
+    ("auto", MethodOption::Auto),
+    ("network", MethodOption::Network),
+    ("prior", MethodOption::Prior),
+    ("naive", MethodOption::Classical(Method::Naive)),
+    ("seasonal_naive", MethodOption::Classical(Method::SeasonalNaive)),
+    ("drift", MethodOption::Classical(Method::Drift)),
+    ("mean", MethodOption::Classical(Method::Mean)),
+    ("theta", MethodOption::Classical(Method::Theta)),
+    ("ets", MethodOption::Classical(Method::Ets)),
+    ("mstl", MethodOption::Classical(Method::Mstl)),
+    ("croston", MethodOption::Classical(Method::Croston)),
+    ("tsb", MethodOption::Classical(Method::Tsb)),
+];
 const LAYOUTS: Choices<Layout, 2> = [("window", Layout::Window), ("step", Layout::Step)];
 const AGGREGATES: Choices<Aggregate, 4> =
     [("sum", Aggregate::Sum), ("mean", Aggregate::Mean), ("max", Aggregate::Max), ("last", Aggregate::Last)];

@@ -237,6 +237,15 @@ impl Panel {
         past
     }
 
+    /// The panel with other histories, `[len]` for each series.
+    pub fn with_histories<'a>(&self, histories: impl Iterator<Item = &'a [f32]>) -> Panel {
+        let mut other = self.clone();
+        for (series, history) in self.series.iter().zip(histories) {
+            other.target[series.offset..series.offset + series.len].copy_from_slice(history);
+        }
+        other
+    }
+
     /// One series alone, its history continued by `values` as if they were known: for steps beyond the horizon.
     pub fn continued(&self, series: usize, values: &[f32]) -> Panel {
         let source = &self.series[series];

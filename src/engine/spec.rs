@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Loss, Options, Roles};
+use super::blend::Blend;
+use super::classical::Fitted;
+use super::config::{Loss, Metric, Options, Roles};
+use super::expert::Expert;
 use super::panel::{Frame, Panel, Summary};
 use super::table::Value;
 
@@ -16,14 +19,14 @@ pub struct Spec {
     pub loss: Loss,
     /// Quantiles of held-out errors by step and level, in units of a series' scale, for losses without quantiles.
     pub residuals: Vec<Vec<f32>>,
-    /// Weight of Theta in the forecasts, the rest is the network's.
-    #[serde(default)]
-    pub theta: f32,
+    pub blend: Blend,
+    /// Experts that the evaluation has scores of, in its order.
+    pub scored: Vec<Expert>,
     /// No value of the history was below zero, so no forecast is.
     pub not_negative: bool,
     /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.
     pub intermittent: bool,
-    /// Series of the training: key, steps, first and last step.
+    /// Series of the training, by key.
     pub series: Vec<KnownSeries>,
     pub summary: Summary,
     pub device: String,
@@ -37,30 +40,36 @@ impl Spec {
         self.not_negative = values().all(|y| *y >= 0.0);
         self.intermittent = values().all(|y| y.fract() == 0.0) && zeros * 2 >= values().count();
     }
+
+    /// The error that decides: as asked, or MASE; for intermittent series RMSSE, as a forecast of zero everywhere wins MASE.
+    pub fn metric(&self) -> Metric {
+        let own = if self.intermittent { Metric::Rmsse } else { Metric::Mase };
+        self.options.backtest.metric.unwrap_or(own)
+    }
+
+    /// A series as training saw it.
+    pub fn known(&self, key: &[Value]) -> Option<&KnownSeries> {
+        self.series.binary_search_by(|known| known.key.as_slice().cmp(key)).ok().map(|at| &self.series[at])
+    }
 }
 
-/// A series as training saw it.
+/// A series as training saw it, and what it decided of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownSeries {
     pub key: Vec<Value>,
     pub first: i64,
     pub steps: usize,
-    pub method: Method,
-}
-
-/// What forecasts a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    Network,
-    SeasonalNaive,
-}
-
-impl Method {
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Network => "network",
-            Method::SeasonalNaive => "seasonal_naive",
-        }
-    }
+    /// What serves it alone; the blend where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Expert>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Backtest error, the best baseline and its error, by the model's metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<(Expert, f32)>,
+    /// Methods of the textbook as fitted to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fitted: Vec<Fitted>,
 }

@@ -1,16 +1,19 @@
 //! Training on series: score on the newest window, then learn from everything.
 
-use super::backtest::{Backtested, backtest};
-use super::config::Loss;
+use super::backtest::{Backtested, Seen, backtest, candidates, fit_members};
+use super::blend::Blend;
+use super::classical::Method;
+use super::config::{Loss, MethodOption};
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
-use super::fit::{Fit, fit};
+use super::expert::Expert;
 use super::model::{KnownSeries, Model, Spec};
 use super::options::LEVELS;
 use super::panel::{Frame, Panel, View};
 use super::request::{Progress, Request};
 use super::scaling::quantile;
 use super::table::Table;
+use super::tally::Verdict;
 
 /// A model and how it came about.
 pub struct Trained {
@@ -41,32 +44,68 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     }
     frame.events = panel.learn_events(&options.holidays, &request.events)?;
     panel.plan(&frame.events, &request.events, horizon, view)?;
-    let mut model =
-        Model { spec: spec(&panel, request, frame, horizon), members: Vec::new(), evaluation: Evaluation::default() };
+    let blend = candidates(&panel, request, horizon);
     let longest = panel.series.iter().map(|series| series.len).max().unwrap_or(0);
+    if blend.shares.is_empty() {
+        let season = panel.calendar.season();
+        return match options.method {
+            MethodOption::Prior => Err(no_prior(season, &frame)),
+            _ => Err(Error::TooShort { steps: longest, needed: horizon + season.min(24) + 1, horizon }),
+        };
+    }
+    let spec = spec(&panel, request, frame, horizon);
+    let mut model = Model { spec, members: Vec::new(), evaluation: Evaluation::new(panel.series.len(), horizon) };
+    model.spec.look_at(&panel);
+    model.spec.blend = blend;
     let mut epochs = 0;
-    let windows = backtest(&panel, request, &model.spec, options.backtest, progress)?;
-    let scored = windows.is_some();
-    if let Some(Backtested { newest, evaluation, epochs: run }) = windows {
-        (model, epochs) = (newest, run);
-        model.evaluation = evaluation;
-        if model.spec.loss.outputs() == 1 {
-            model.spec.residuals = residuals(&model.evaluation);
+    let mut errors: Vec<Vec<f64>> = vec![Vec::new(); horizon];
+    let spreads_by_errors = model.spec.loss.outputs() == 1;
+    let mut see = |seen: Seen| {
+        let each = errors.iter_mut().zip(seen.actual.iter().zip(&seen.told.points)).filter(|_| spreads_by_errors);
+        each.for_each(|(errors, (actual, point))| errors.push(f64::from(actual - point) / seen.scale.absolute));
+    };
+    let scored = backtest(&panel, request, &model.spec, options.backtest, progress, &mut see)?;
+    let is_scored = scored.is_some();
+    let mut verdicts = Vec::new();
+    if let Some(Backtested { newest, evaluation, tally, epochs: run }) = scored {
+        model.spec.blend = tally.blend(&newest.spec.blend);
+        if let Some(share) = added(&model.spec.blend, &candidates(&panel, request, horizon), &newest.spec.blend) {
+            model.spec.blend.shares.extend(share);
+        }
+        verdicts = (0..panel.series.len()).map(|series| tally.verdict(series)).collect();
+        model.spec.scored = evaluation.methods.iter().map(|(expert, _)| *expert).collect();
+        (model.members, epochs, model.evaluation) = (newest.members, run, evaluation);
+        if spreads_by_errors {
+            model.spec.residuals = errors.into_iter().map(residuals).collect();
         }
     }
-    if options.refit || !scored {
-        let Some(plan) = Fit::plan(&panel, request, horizon) else {
-            let needed = horizon + panel.calendar.season().min(24) + 1;
-            return Err(Error::TooShort { steps: longest, needed, horizon });
-        };
-        (model.members, epochs) = fit(&panel, request, &plan, "training", progress)?;
+    if options.refit || !is_scored {
+        let experts = (&model.spec.blend, horizon);
+        (model.members, epochs) = fit_members(&panel, request, experts, usize::MAX, "training", progress)?;
     }
-    model.spec.look_at(&panel);
-    model.spec.series = known_series(&model, &panel);
+    model.spec.series = known_series(&model, &panel, &verdicts);
     let first = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first).min().unwrap_or(0);
     let last = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first + s.len as i64 - 1).max().unwrap_or(0);
     let span = (panel.calendar.time(first), panel.calendar.time(last));
     Ok(Trained { model, epochs, span })
+}
+
+/// Experts for which there was too little history in the backtest but is enough now.
+fn added(found: &Blend, now: &Blend, then: &Blend) -> Option<Vec<(Expert, f32)>> {
+    let new = |(expert, _): &&(Expert, f32)| then.share(*expert) == 0.0 && found.share(*expert) == 0.0;
+    let new: Vec<(Expert, f32)> = now.shares.iter().filter(new).copied().collect();
+    (!new.is_empty()).then_some(new)
+}
+
+fn no_prior(season: usize, frame: &Frame) -> Error {
+    Error::InvalidOption {
+        key: "method".into(),
+        value: "\"prior\"".into(),
+        allowed: format!(
+            "another one for steps of one {}: there is no prior for a season of {season} steps",
+            frame.calendar.frequency
+        ),
+    }
 }
 
 fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usize) -> Spec {
@@ -77,7 +116,8 @@ fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usize) -> Spec 
         horizon,
         loss: request.options.network.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() }),
         residuals: Vec::new(),
-        theta: 0.0,
+        blend: Blend::default(),
+        scored: Vec::new(),
         not_negative: false,
         intermittent: false,
         series: Vec::new(),
@@ -86,31 +126,44 @@ fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usize) -> Spec 
     }
 }
 
-fn known_series(model: &Model, panel: &Panel) -> Vec<KnownSeries> {
-    let one = |(index, series): (usize, &super::panel::Series)| KnownSeries {
-        key: series.key.clone(),
-        first: series.first,
-        steps: series.len,
-        method: model.method(panel, index).0,
+fn known_series(model: &Model, panel: &Panel, verdicts: &[Verdict]) -> Vec<KnownSeries> {
+    let season = panel.calendar.season();
+    let methods = model.spec.blend.shares.iter().filter_map(|(expert, _)| match expert {
+        Expert::Classical(method) => Some(*method),
+        _ => None,
+    });
+    let methods: Vec<Method> = methods.collect();
+    let adjusted = model.step_features().map(|step| step.adjust(panel));
+    let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
+    let one = |(index, series): (usize, &super::panel::Series)| {
+        let (mut only, mut reason) = model.serving(panel, index);
+        let verdict = verdicts.get(index);
+        let lost = verdict.filter(|verdict| verdict.lost && model.spec.options.method == MethodOption::Auto);
+        if let Some((method, _)) = lost.and_then(|verdict| verdict.baseline).filter(|_| only.is_none()) {
+            only = Some(Expert::Classical(method));
+            reason = Some(format!("{} was clearly better in every backtest window", method.name()));
+        }
+        let fits = methods.iter().filter_map(|method| method.fit(blind.history(index), season));
+        KnownSeries {
+            key: series.key.clone(),
+            first: series.first,
+            steps: series.len,
+            only,
+            reason,
+            error: verdict.and_then(|verdict| verdict.error),
+            baseline: verdict.and_then(|v| v.baseline).map(|(method, error)| (Expert::Classical(method), error)),
+            fitted: if only.is_some() { Vec::new() } else { fits.collect() },
+        }
     };
     panel.series.iter().enumerate().map(one).collect()
 }
 
-/// Quantiles of held-out errors by step, in units of the series' scale.
-fn residuals(evaluation: &Evaluation) -> Vec<Vec<f32>> {
-    let at_step = |step: usize| {
-        let mut errors: Vec<f64> = (0..evaluation.scales.len())
-            .map(|i| {
-                let at = i * evaluation.horizon + step;
-                f64::from(evaluation.actual[at] - evaluation.forecast[at]) / evaluation.scales[i].absolute
-            })
-            .filter(|error| error.is_finite())
-            .collect();
-        errors.sort_unstable_by(f64::total_cmp);
-        match errors.is_empty() {
-            true => vec![0.0; LEVELS.len()],
-            false => LEVELS.iter().map(|level| quantile(&errors, f64::from(*level)) as f32).collect(),
-        }
-    };
-    (0..evaluation.horizon).map(at_step).collect()
+/// Quantiles of the held-out errors of a step, in units of the series' scale.
+fn residuals(mut errors: Vec<f64>) -> Vec<f32> {
+    errors.retain(|error| error.is_finite());
+    errors.sort_unstable_by(f64::total_cmp);
+    match errors.is_empty() {
+        true => vec![0.0; LEVELS.len()],
+        false => LEVELS.iter().map(|level| quantile(&errors, f64::from(*level)) as f32).collect(),
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::panel::Panel;
 
+pub mod adjusted;
 mod effects;
 pub mod statics;
 mod step;
@@ -118,14 +119,6 @@ impl Prepared<'_> {
         match self {
             Prepared::Window(window) => window.targets(sample, norm, target, weight),
             Prepared::Step(step) => step.targets(sample, norm, target, weight),
-        }
-    }
-
-    /// Whether a planned covariate forces the value of this step to zero, as on a closed day.
-    pub fn is_forced_zero(&self, series: usize, step: usize) -> bool {
-        match self {
-            Prepared::Window(_) => false,
-            Prepared::Step(prepared) => prepared.is_forced_zero(series, step),
         }
     }
 }

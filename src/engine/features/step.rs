@@ -133,6 +133,16 @@ impl StepFeatures {
         self.season.min(24) + 1
     }
 
+    /// Whether a planned covariate forces the value of a step to zero, as on a closed day.
+    pub fn is_forced_zero(&self, panel: &Panel, series: usize, step: usize) -> bool {
+        self.forced.iter().any(|(covariate, value)| panel.covariate(*covariate, series).get(step) == Some(value))
+    }
+
+    /// What the plan for a step does to its compressed value.
+    pub fn effect(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+        self.effects.at(panel, series, step)
+    }
+
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
         let (numeric, codes) = self.statics.apply(panel);
         let mut prepared = Prepared {
@@ -194,10 +204,13 @@ impl Prepared<'_> {
         self.sums.push(sums);
     }
 
-    pub fn is_forced_zero(&self, series: usize, step: usize) -> bool {
-        self.features.forced.iter().any(|(covariate, value)| {
-            self.panel.covariate(*covariate, series).get(step).is_some_and(|known| known == value)
-        })
+    fn is_forced_zero(&self, series: usize, step: usize) -> bool {
+        self.features.is_forced_zero(self.panel, series, step)
+    }
+
+    /// Levels, and compressed values without effects.
+    pub fn into_values(self) -> (Vec<f32>, Vec<Vec<f32>>) {
+        (self.levels, self.values)
     }
 
     /// The mean of known values in steps `[from, to)`.

@@ -47,16 +47,19 @@ pub struct WindowOptions {
     pub dated: bool,
     pub scaling: Option<ScalingMethod>,
     pub encoding: Encoding,
+    /// Whether covariates that change in time are read.
+    pub covariates: bool,
 }
 
 impl WindowFeatures {
     pub fn learn(panel: &Panel, options: WindowOptions) -> WindowFeatures {
-        let WindowOptions { horizon, lookback, log, dated, scaling, encoding } = options;
+        let WindowOptions { horizon, lookback, log, dated, scaling, encoding, covariates } = options;
+        let read = if covariates { panel.covariates.as_slice() } else { &[] };
         let scaler = |index: usize| {
             let known = panel.series.iter().enumerate().flat_map(|(i, s)| &panel.covariate(index, i)[..s.len]);
             Scaler::fit(ScalingMethod::Standard, known.copied())
         };
-        let covariates = panel.covariates.iter().enumerate().map(|(i, c)| (c.known, scaler(i))).collect();
+        let covariates = read.iter().enumerate().map(|(i, c)| (c.known, scaler(i))).collect();
         let statics = Statics::learn(panel, encoding, Identity::Unknown);
         WindowFeatures {
             horizon,
@@ -235,6 +238,6 @@ pub fn longest_lookback(panel: &Panel, horizon: usize) -> usize {
     let mut lengths: Vec<f64> = panel.series.iter().map(|series| series.len as f64).collect();
     lengths.sort_unstable_by(f64::total_cmp);
     let median = quantile(&lengths, 0.5) as usize;
-    let long = season * 5 / 2;
+    let long = season * 7 / 2;
     if median > long + 2 * horizon { long } else { (season + 4).max(horizon) }
 }

@@ -2,7 +2,7 @@
 
 /// The last known value, repeated; 0 when nothing is known.
 pub fn naive(history: &[f32], horizon: usize) -> Vec<f32> {
-    let last = history.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(0.0);
+    let last = history.iter().rev().copied().find(|value| value.is_finite()).unwrap_or(0.0);
     vec![last; horizon]
 }
 
@@ -14,7 +14,7 @@ pub fn seasonal_naive(history: &[f32], season: usize, horizon: usize) -> Vec<f32
         let mut back = season - position % season;
         while back <= history.len() {
             let value = history[history.len() - back];
-            if !value.is_nan() {
+            if value.is_finite() {
                 return value;
             }
             back += season;
@@ -22,6 +22,20 @@ pub fn seasonal_naive(history: &[f32], season: usize, horizon: usize) -> Vec<f32
         fallback
     };
     (0..horizon).map(at).collect()
+}
+
+/// The line through the first and the last value, continued.
+pub fn drift(values: &[f64], steps: usize) -> Vec<f64> {
+    let (first, last) = (values[0], values[values.len() - 1]);
+    let slope = (last - first) / (values.len() - 1).max(1) as f64;
+    (1..=steps).map(|ahead| last + slope * ahead as f64).collect()
+}
+
+/// The mean of what is known of the last two seasons, but of 12 steps at least.
+pub fn mean(values: &[f64], season: usize) -> f64 {
+    let window = (2 * season).max(12).min(values.len());
+    let known = values[values.len() - window..].iter().filter(|value| !value.is_nan());
+    known.clone().sum::<f64>() / known.count() as f64
 }
 
 #[cfg(test)]

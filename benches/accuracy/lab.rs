@@ -1,0 +1,369 @@
+//! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
+//!
+//! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann or
+//! rossmann_weekly, BACK counts horizons before the newest origin, OPTIONS is the jsonb of forecast_train.
+
+#[path = "../prior/prior.rs"]
+mod prior;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Instant;
+
+use candle_core::Device;
+use sales_forecast::engine::calendar::Frequency;
+use sales_forecast::engine::classical::Method;
+use sales_forecast::engine::config::{Options, Roles};
+use sales_forecast::engine::metrics::{Scale, scale};
+use sales_forecast::engine::panel::{Panel, View};
+use sales_forecast::engine::request::Request;
+use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
+use sales_forecast::engine::train::train;
+
+const DAY: i64 = 86_400_000_000;
+const LEVELS: [f32; 11] = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
+
+type Rows = Vec<BTreeMap<String, String>>;
+
+fn rows(file: &str) -> Rows {
+    let folder = std::env::var("DATA").expect("DATA names the folder of the sets");
+    let output = Command::new("zcat").arg(format!("{folder}/{file}.csv.gz")).output().expect("zcat runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let fields = |line: &str| {
+        let mut quoted = false;
+        let split = line.split(move |c| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        split.map(|field| field.trim_matches('"').to_string()).collect::<Vec<_>>()
+    };
+    let mut lines = text.lines();
+    let names = fields(lines.next().expect("a header"));
+    lines.map(|line| names.iter().cloned().zip(fields(line)).collect()).collect()
+}
+
+/// One value of a series: (series, step, value), and covariates by name.
+struct Set {
+    horizon: usize,
+    season: usize,
+    frequency: Frequency,
+    length: i64,
+    series: Vec<Value>,
+    steps: Vec<i64>,
+    values: Vec<f32>,
+    future: Vec<(String, Vec<f32>)>,
+    statics: Vec<(String, Column)>,
+}
+
+fn day(text: &str) -> i64 {
+    let part = |range: std::ops::Range<usize>| text[range].parse::<i64>().expect("a date");
+    let (y, m, d) = (part(0..4), part(5..7), part(8..10));
+    let y = if m <= 2 { y - 1 } else { y };
+    let era = y.div_euclid(400);
+    let shifted = if m > 2 { m - 3 } else { m + 9 };
+    let yoe = y.rem_euclid(400);
+    era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + (153 * shifted + 2) / 5 + d - 1 - 730_425
+}
+
+fn number(text: &str) -> f32 {
+    text.parse().unwrap_or(f32::NAN)
+}
+
+fn load(name: &str) -> Set {
+    let plain = |horizon, season, frequency, length| Set {
+        horizon,
+        season,
+        frequency,
+        length,
+        series: Vec::new(),
+        steps: Vec::new(),
+        values: Vec::new(),
+        future: Vec::new(),
+        statics: Vec::new(),
+    };
+    match name {
+        "hospital" | "carparts" => {
+            let mut set = plain(12, 12, Frequency::Months(1), 0);
+            for row in rows(&format!("{name}_monthly")) {
+                set.series.push(Value::Text(row["unique_id"].as_str().into()));
+                set.steps.push(day(&row["ds"]));
+                let value = number(&row["y"]);
+                set.values.push(if value.is_nan() && name == "carparts" { 0.0 } else { value });
+            }
+            set
+        }
+        "m4_weekly" | "m4_hourly" => {
+            let hourly = name == "m4_hourly";
+            let mut set = match hourly {
+                true => plain(48, 24, Frequency::Micros(3_600_000_000), 3_600_000_000),
+                false => plain(13, 52, Frequency::Days(7), 7 * DAY),
+            };
+            for row in rows(name) {
+                set.series.push(Value::Text(row["unique_id"].as_str().into()));
+                set.steps.push(row["t"].parse().expect("a number"));
+                set.values.push(number(&row["y"]));
+            }
+            set
+        }
+        "rossmann" | "rossmann_weekly" => rossmann(plain(48, 7, Frequency::Days(1), 0), name == "rossmann_weekly"),
+        other => panic!("no set {other}"),
+    }
+}
+
+fn rossmann(mut set: Set, weekly: bool) -> Set {
+    let names = ["open", "promo", "school_holiday", "public_holiday"];
+    let stores: BTreeMap<String, BTreeMap<String, String>> =
+        rows("rossmann_stores").into_iter().map(|row| (row["Store"].clone(), row)).collect();
+    // (store, step) -> sales, covariates, days
+    let mut cells: BTreeMap<(i64, i64), (f32, [f32; 4], usize)> = BTreeMap::new();
+    let mut newest = i64::MIN;
+    for row in rows("rossmann_daily") {
+        let day = day(&row["day"]);
+        newest = newest.max(day);
+        // Weeks end on the last day of the data, a Friday.
+        let step = if weekly { (day - 5689).div_euclid(7) } else { day };
+        let cell = cells.entry((row["store"].parse().expect("a store"), step)).or_insert((0.0, [0.0; 4], 0));
+        cell.0 += number(&row["sales"]);
+        names.iter().zip(&mut cell.1).for_each(|(name, sum)| *sum += number(&row[*name]));
+        cell.2 += 1;
+    }
+    if weekly {
+        cells.retain(|_, cell| cell.2 == 7);
+        (set.horizon, set.season, set.frequency, set.length) = (13, 52, Frequency::Days(7), 7 * DAY);
+    }
+    set.future = names.iter().map(|name| ((*name).to_string(), Vec::new())).collect();
+    let mut texts: [Vec<Value>; 2] = [Vec::new(), Vec::new()];
+    let mut numbers: [Vec<f32>; 2] = [Vec::new(), Vec::new()];
+    for ((store, step), (sales, covariates, _)) in cells {
+        set.series.push(Value::Int(store));
+        set.steps.push(step);
+        set.values.push(sales);
+        set.future.iter_mut().zip(covariates).for_each(|((_, values), value)| values.push(value));
+        let described = &stores[&store.to_string()];
+        for (column, values) in ["StoreType", "Assortment"].iter().zip(&mut texts) {
+            values.push(Value::Text(described[*column].as_str().into()));
+        }
+        for (column, values) in ["CompetitionDistance", "Promo2"].iter().zip(&mut numbers) {
+            values.push(number(&described[*column]));
+        }
+    }
+    for (name, values) in ["store_type", "assortment"].iter().zip(texts) {
+        set.statics.push(((*name).into(), Column::Categories(Categories::encode(values))));
+    }
+    for (name, values) in ["competition_distance", "promo2"].iter().zip(numbers) {
+        set.statics.push(((*name).into(), Column::Numbers(Numbers { values, ..Numbers::default() })));
+    }
+    set
+}
+
+impl Set {
+    fn table(&self, values: Vec<f32>) -> Table {
+        let times = match self.length {
+            0 => self.steps.iter().map(|day| day * DAY).collect(),
+            length => self.steps.iter().map(|step| step * length).collect(),
+        };
+        let mut columns = vec![
+            ("time".into(), Column::Times(times)),
+            ("id".into(), Column::Categories(Categories::encode(self.series.iter().cloned()))),
+            ("y".into(), Column::Numbers(Numbers { values, ..Numbers::default() })),
+        ];
+        let numbers = |values: &Vec<f32>| Column::Numbers(Numbers { values: values.clone(), ..Numbers::default() });
+        columns.extend(self.future.iter().map(|(name, values)| (name.clone(), numbers(values))));
+        columns.extend(self.statics.iter().cloned());
+        Table { rows: self.steps.len(), columns }
+    }
+}
+
+#[derive(Default)]
+struct Score {
+    mase: f64,
+    n: f64,
+    rmsse: (f64, f64),
+    absolute: f64,
+    actual: f64,
+    signed: f64,
+    pinball: f64,
+    inside: [f64; 2],
+}
+
+impl Score {
+    fn add(&mut self, actual: &[f32], point: &[f32], levels: &[Vec<f32>], scale: Scale) {
+        let (mut squares, mut n) = (0.0, 0.0);
+        for ((y, f), q) in actual.iter().zip(point).zip(levels) {
+            if y.is_nan() {
+                continue;
+            }
+            let e = f64::from(f - y);
+            if scale.absolute > 0.0 {
+                self.mase += e.abs() / scale.absolute;
+                self.n += 1.0;
+            }
+            (squares, n) = (squares + e * e, n + 1.0);
+            self.absolute += e.abs();
+            self.actual += f64::from(y.abs());
+            self.signed += e;
+            for (level, value) in LEVELS.iter().zip(q).skip(1).take(9) {
+                let d = f64::from(y - value);
+                self.pinball += 2.0 / 9.0 * if d >= 0.0 { d * f64::from(*level) } else { d * f64::from(level - 1.0) };
+            }
+            self.inside[0] += f64::from(u8::from(q[1] <= *y && *y <= q[9]));
+            self.inside[1] += f64::from(u8::from(q[0] <= *y && *y <= q[10]));
+        }
+        if n > 0.0 && scale.squared > 0.0 {
+            self.rmsse.0 += (squares / n / scale.squared).sqrt();
+            self.rmsse.1 += 1.0;
+        }
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| text != "--bench").collect();
+    let (name, back) = (arguments[0].as_str(), arguments[1].parse::<usize>().expect("a count"));
+    let json = arguments.get(2).map(|text| serde_json::from_str::<serde_json::Value>(text).expect("json"));
+    let set = load(name);
+    let scored_season = std::env::var("SEASON").ok().and_then(|text| text.parse().ok()).unwrap_or(set.season);
+    let mut options = Options::parse(json.as_ref()).expect("options");
+    if let Some(windows) = std::env::var("WINDOWS").ok().and_then(|text| text.parse().ok()) {
+        options.backtest.windows = windows;
+    }
+    let roles = Roles {
+        target: "y".into(),
+        time: Some("time".into()),
+        series: vec!["id".into()],
+        statics: set.statics.iter().map(|(name, _)| name.clone()).collect(),
+        future: set.future.iter().map(|(name, _)| name.clone()).collect(),
+        ..Roles::default()
+    };
+    // The last step of every series (m4) or of all, less the horizons before it.
+    let mut ends: BTreeMap<&Value, i64> = BTreeMap::new();
+    for (series, step) in set.series.iter().zip(&set.steps) {
+        let end = ends.entry(series).or_insert(i64::MIN);
+        *end = (*end).max(*step);
+    }
+    let months = |step: i64| step / 30;
+    let origin = |series: &Value| match set.frequency {
+        Frequency::Months(_) => ends[series] - (30.4375 * (set.horizon * (back + 1)) as f64) as i64 + 5,
+        _ => ends[series] - (set.horizon * (back + 1)) as i64,
+    };
+    let _ = months;
+    let hidden: Vec<f32> = (0..set.values.len())
+        .map(|row| if set.steps[row] > origin(&set.series[row]) { f32::NAN } else { set.values[row] })
+        .collect();
+    let request = Request {
+        roles: roles.clone(),
+        options: options.clone(),
+        horizon: Some(set.horizon),
+        frequency: Some(set.frequency),
+        zone: None,
+        device: Device::Cpu,
+        device_name: "cpu".into(),
+        threads: 2,
+        most_horizon: 3660,
+        most_series: 1_000_000,
+        most_memory: 8 << 30,
+        events: Vec::new(),
+    };
+    let started = Instant::now();
+    let trained = train(set.table(hidden.clone()), &request, &mut |_| ()).expect("trains");
+    let seconds = started.elapsed().as_secs_f64();
+    let model = trained.model;
+    let kept = model.spec.series.iter().filter(|series| series.only.is_none()).count();
+    println!(
+        "  {}; {kept} of {} blended; widths {:.2?}",
+        model.spec.blend.describe(),
+        model.spec.series.len(),
+        model.spec.blend.widths.first()
+    );
+    let whole = model.evaluation.whole();
+    println!(
+        "  backtest mase {:.4?} wql {:.4?} cov {:.3?}",
+        whole.model.mase(),
+        whole.model.wql(),
+        whole.model.coverage()
+    );
+    for (expert, scores) in &model.evaluation.methods {
+        println!(
+            "    {:20} mase {:.4?} rmsse {:.4?} wql {:.4?} n {}",
+            expert.name(),
+            scores.mase(),
+            scores.rmsse(),
+            scores.wql(),
+            scores.n
+        );
+    }
+    let view = View::default();
+    let panel = Panel::build(&set.table(hidden), &roles, &options, &model.spec.frame, view).expect("panel");
+    let wanted: Vec<usize> = (0..panel.series.len()).collect();
+    let points = model.forecast(&panel, &wanted, set.horizon, 0.8).expect("forecasts");
+    let quantiles = model.forecast_quantiles(&panel, &wanted, set.horizon, &LEVELS).expect("forecasts");
+    let pretrained = std::env::var("PRIORS").ok().map(|files| {
+        let members: Vec<sales_forecast::engine::prior::Prior> = files.split(',').map(prior::load).collect();
+        wanted.iter().map(|i| prior::forecast(&members, panel.history(*i), set.season, set.horizon)).collect::<Vec<_>>()
+    });
+    let thetas: Vec<Option<Vec<f32>>> = wanted
+        .iter()
+        .map(|i| Some(Method::Theta.fit(panel.history(*i), set.season)?.forecast(panel.history(*i), set.horizon)))
+        .collect();
+    // Unknown sales are filled in the panel but not scored.
+    let mut known: BTreeMap<(&Value, i64), f32> = BTreeMap::new();
+    for row in 0..set.values.len() {
+        let time = match set.length {
+            0 => set.steps[row] * DAY,
+            length => set.steps[row] * length,
+        };
+        known.insert((&set.series[row], panel.calendar.step(time)), set.values[row]);
+    }
+    let mut shares = vec![(0.0, 0.0)];
+    if pretrained.is_some() {
+        for a in [0.0, 0.33, 0.5, 0.67, 1.0] {
+            shares.extend([0.0, 0.15, 0.3].map(|b| (a, b)));
+        }
+    }
+    for (share, by) in shares {
+        let mut score = Score::default();
+        for (at, (point, levels)) in points.iter().zip(&quantiles).enumerate() {
+            let mixed: Vec<Vec<f32>> = match &pretrained {
+                Some(other) => levels
+                    .iter()
+                    .zip(&other[at])
+                    .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * (1.0 - share) + b * share).collect())
+                    .collect(),
+                None => levels.clone(),
+            };
+            let mut mixed = mixed;
+            if let Some(points) = thetas[at].as_ref().filter(|_| by > 0.0) {
+                for (levels, point) in mixed.iter_mut().zip(points) {
+                    let shift = by * (point - levels[5]);
+                    levels.iter_mut().for_each(|x| *x += shift);
+                }
+            }
+            let point_mixed: Vec<f32> = match &pretrained {
+                Some(_) => mixed.iter().map(|levels| levels[5]).collect(),
+                None => point.point.clone(),
+            };
+            let (levels, point_values) = (&mixed, &point_mixed);
+            let series = &panel.series[point.series];
+            let history: Vec<f32> = (0..series.len)
+                .map(|at| known.get(&(&series.key[0], series.first + at as i64)).copied().unwrap_or(f32::NAN))
+                .collect();
+            let actual: Vec<f32> = (0..set.horizon)
+                .map(|at| known.get(&(&series.key[0], series.end() + at as i64)).copied().unwrap_or(f32::NAN))
+                .collect();
+            score.add(&actual, point_values, levels, scale(&history, scored_season));
+        }
+        let scored = score.n.max(1.0);
+        let all: f64 = quantiles.len() as f64 * set.horizon as f64;
+        println!(
+            "{name} back {back} share {share} theta {by}: mase {:.4} wql {:.4} wape {:.4} rmsse {:.4} bias {:+.4} cov80 {:.3} cov95 {:.3} ({:.1} s) {}",
+            score.mase / scored,
+            score.pinball / score.actual,
+            score.absolute / score.actual,
+            score.rmsse.0 / score.rmsse.1,
+            score.signed / score.actual,
+            score.inside[0] / all,
+            score.inside[1] / all,
+            seconds,
+            arguments.get(2).map_or("", |text| text.as_str()),
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! Widths of intervals from backtests: conformal prediction with the distance from the median as its score.
+//!
+//! For a level above one half the score of an actual is (actual - median) / (quantile - median); its empirical quantile at
+//! that level is the factor by which the distance must grow for the level to hold (Romano, Patterson & Candès 2019, scaled
+//! form), and likewise below. Factors are learnt by step, pooled towards those of all steps.
+
+/// Levels at which factors are learnt.
+pub const LEVELS: [f32; 4] = [0.025, 0.1, 0.9, 0.975];
+/// Scores with which a step's own factor counts as much as that of all steps.
+const POOLED: f32 = 1000.0;
+/// Windows with which a factor counts as much as no correction: days shock all series at once, so that the scores of one
+/// window are far from independent.
+const DOUBT: f32 = 1.0;
+/// No factor beyond these.
+const LIMITS: (f32, f32) = (0.5, 3.0);
+
+/// Scores by step and level.
+#[derive(Debug, Clone, Default)]
+pub struct Scores {
+    by_step: Vec<[Vec<f32>; 4]>,
+    /// Windows, each counted by the cube of the share of today's history that it had: with less, intervals are others.
+    weight: f32,
+}
+
+impl Scores {
+    pub fn begin_window(&mut self, horizon: usize, history_share: f32) {
+        self.by_step.resize_with(horizon, Default::default);
+        self.weight += history_share.powi(3);
+    }
+
+    /// Takes an actual in beside the median and the quantiles at [`LEVELS`], before any correction.
+    pub fn add(&mut self, step: usize, actual: f32, median: f32, quantiles: [f32; 4]) {
+        for (scores, quantile) in self.by_step[step].iter_mut().zip(quantiles) {
+            let score = (actual - median) / (quantile - median);
+            // No distance, no score: a point mass is right or wrong at any width.
+            if (quantile - median).abs() > 1e-6 * median.abs().max(1e-6) && score.is_finite() {
+                scores.push(score);
+            }
+        }
+    }
+
+    /// Factors by step; none when there are too few scores.
+    pub fn widths(&self) -> Vec<[f32; 4]> {
+        let mut all: [Vec<f32>; 4] = Default::default();
+        self.by_step.iter().for_each(|step| all.iter_mut().zip(step).for_each(|(all, own)| all.extend(own)));
+        let whole: [Option<f32>; 4] = std::array::from_fn(|at| quantile(&mut all[at], LEVELS[at]));
+        if whole.iter().any(Option::is_none) {
+            return Vec::new();
+        }
+        let trust = self.weight / (self.weight + DOUBT);
+        let one = |step: &[Vec<f32>; 4]| {
+            std::array::from_fn(|at| {
+                let mut own = step[at].clone();
+                let (n, whole) = (own.len() as f32, whole[at].unwrap_or(1.0));
+                let own = quantile(&mut own, LEVELS[at]).unwrap_or(whole);
+                let pooled = (n * own + POOLED * whole) / (n + POOLED);
+                (1.0 + trust * (pooled - 1.0)).clamp(LIMITS.0, LIMITS.1)
+            })
+        };
+        self.by_step.iter().map(one).collect()
+    }
+}
+
+/// The score that a share of `level` on the far side of the median stays below.
+fn quantile(scores: &mut [f32], level: f32) -> Option<f32> {
+    const FEWEST: usize = 40;
+    if scores.len() < FEWEST {
+        return None;
+    }
+    let share = if level < 0.5 { 1.0 - level } else { level };
+    // The finite-sample form: ceil((n + 1) share) - 1.
+    let at = (((scores.len() + 1) as f32 * share).ceil() as usize).saturating_sub(1).min(scores.len() - 1);
+    Some(*scores.select_nth_unstable_by(at, f32::total_cmp).1)
+}
+
+/// The factor at any level: that of 80 % within, that of 95 % at its ends, linear between and level beyond.
+pub fn factor(widths: &[f32; 4], level: f32) -> f32 {
+    let (inner, outer, distance) =
+        if level < 0.5 { (widths[1], widths[0], LEVELS[1] - level) } else { (widths[2], widths[3], level - LEVELS[2]) };
+    let share = (distance / (LEVELS[3] - LEVELS[2])).clamp(0.0, 1.0);
+    inner + share * (outer - inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Actuals of a standard normal judged by intervals of half its width want a factor of 2, drawn back by DOUBT: with 4
+    /// windows 1 + 4 / 5.
+    #[test]
+    fn intervals_of_half_the_width_are_doubled() {
+        let mut scores = Scores::default();
+        let (mut state, count) = (1u64, 20_000);
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (((state >> 33) as f64 + 0.5) / f64::from(1u32 << 31)) as f32
+        };
+        for _ in 0..4 {
+            scores.begin_window(1, 1.0);
+            for _ in 0..count {
+                let actual = (-2.0 * uniform().ln()).sqrt() * (std::f32::consts::TAU * uniform()).cos();
+                scores.add(0, actual, 0.0, [-0.98, -0.641, 0.641, 0.98]);
+            }
+        }
+        for found in scores.widths()[0] {
+            assert!((found - (1.0 + 4.0 / 5.0)).abs() < 0.06, "{found}");
+        }
+    }
+
+    #[test]
+    fn too_few_scores_and_point_masses_correct_nothing() {
+        let mut scores = Scores::default();
+        scores.begin_window(2, 1.0);
+        scores.add(0, 1.0, 0.0, [-1.0, -0.5, 0.5, 1.0]);
+        (0..1000).for_each(|_| scores.add(1, 0.0, 0.0, [0.0; 4]));
+        assert!(scores.widths().is_empty());
+    }
+
+    #[test]
+    fn factors_pass_from_inner_to_outer_levels() {
+        let widths = [1.0, 2.0, 2.0, 1.0];
+        assert_eq!(factor(&widths, 0.7), 2.0);
+        assert!((factor(&widths, 0.9375) - 1.5).abs() < 1e-5);
+        assert!((factor(&widths, 0.0625) - 1.5).abs() < 1e-5);
+        assert_eq!(factor(&widths, 0.999), 1.0);
+    }
+}

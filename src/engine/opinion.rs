@@ -1,0 +1,185 @@
+//! What each expert of a model says of the wanted series of a panel.
+
+use super::blend::{Opinion, Said};
+use super::classical::Method;
+use super::error::Result;
+use super::expert::Expert;
+use super::features::adjusted::Adjusted;
+use super::features::{Features, Sample, StepFeatures};
+use super::metrics;
+use super::model::{Member, Model};
+use super::network::Inputs;
+use super::options::LEVELS;
+use super::panel::Panel;
+use super::paths::{Paths, interpolate};
+use super::prior;
+
+/// Rows that go through a network together.
+const BATCH: usize = 4096;
+
+impl Model {
+    /// Opinions of the given experts over the trained horizon.
+    ///
+    /// # Errors
+    /// [`super::error::Error::Numeric`] when a network fails.
+    pub(super) fn opinions(&self, panel: &Panel, wanted: &[usize], experts: &[Expert]) -> Result<Vec<Opinion>> {
+        let varies: Vec<bool> = wanted.iter().map(|series| varies(panel.history(*series))).collect();
+        let adjusted = self.step_features().map(|step| step.adjust(panel));
+        let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
+        let mut opinions = Vec::new();
+        for &expert in experts {
+            let mut opinion = match expert {
+                Expert::Network => self.by_network(expert, panel, wanted, &varies)?,
+                Expert::History => self.by_network(expert, blind, wanted, &varies)?,
+                Expert::Prior => self.by_prior(blind, wanted, &varies)?,
+                Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
+            };
+            if let (Some(opinion), Some(adjusted)) = (&mut opinion, &adjusted)
+                && expert != Expert::Network
+            {
+                add_effects(opinion, adjusted, wanted);
+            }
+            opinions.extend(opinion);
+        }
+        Ok(opinions)
+    }
+
+    pub(super) fn step_features(&self) -> Option<&StepFeatures> {
+        self.members.iter().find_map(|member| match &member.features {
+            Features::Step(step) => Some(step),
+            Features::Window(_) => None,
+        })
+    }
+
+    fn by_network(&self, expert: Expert, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
+        let members: Vec<&Member> = self.members.iter().filter(|member| member.expert == expert).collect();
+        let Some(needed) = members.iter().map(|member| member.features.least_history()).max() else { return Ok(None) };
+        let enough = |series: usize| panel.history(series).len() >= needed;
+        let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
+        let mut paths = Paths::new(wanted.len(), self.spec.horizon, self.levels().len());
+        for member in &members {
+            self.add_member(member, (panel, wanted, &speaks), 1.0 / members.len() as f32, &mut paths)?;
+        }
+        Ok(Some(Opinion { expert, speaks, said: Said::Quantiles(paths) }))
+    }
+
+    fn add_member(
+        &self,
+        member: &Member,
+        (panel, wanted, speaks): (&Panel, &[usize], &[bool]),
+        share: f32,
+        paths: &mut Paths,
+    ) -> Result<()> {
+        let (targets, horizon) = (member.features.targets(), self.spec.horizon);
+        let speaking = (0..wanted.len()).filter(|at| speaks[*at]);
+        let samples: Vec<(usize, usize)> =
+            speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
+        let prepared = member.features.prepare(panel);
+        let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
+        let (outputs, levels) = (self.spec.loss.outputs(), paths.levels);
+        for block in samples.chunks(BATCH) {
+            let mut numeric = vec![0.0; block.len() * width];
+            let mut code = vec![0; block.len() * codes];
+            let mut norms = Vec::with_capacity(block.len());
+            for (row, (at, lead)) in block.iter().enumerate() {
+                let series = wanted[*at];
+                let sample = Sample { series, origin: panel.series[series].len, lead: *lead };
+                let (numeric, code) = (&mut numeric[row * width..][..width], &mut code[row * codes..][..codes]);
+                norms.push(prepared.inputs(sample, numeric, code));
+            }
+            let output = member.network.forward(&Inputs { rows: block.len(), numeric: &numeric, codes: &code })?;
+            for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
+                let expand = |value: f32| share * finite(norm.expand(value));
+                let values = &mut paths.series_mut(*at)[lead * levels..][..targets * levels];
+                if outputs == levels {
+                    values.iter_mut().zip(output).for_each(|(sum, value)| *sum += expand(*value));
+                    continue;
+                }
+                // A loss of one output spreads by the quantiles of its own past errors.
+                let scale = metrics::scale(panel.history(wanted[*at]), panel.calendar.season()).absolute as f32;
+                for (target, values) in values.chunks_exact_mut(levels).enumerate() {
+                    let spread = self.spec.residuals.get(lead + target).filter(|_| scale.is_finite());
+                    for (level, sum) in values.iter_mut().enumerate() {
+                        let by = spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
+                        *sum += expand(output[target]) + share * by;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn by_prior(&self, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
+        let priors = prior::of(panel.calendar.season());
+        if priors.is_empty() {
+            return Ok(None);
+        }
+        let known = |series: usize| panel.history(series).iter().filter(|value| !value.is_nan()).count();
+        let speaks: Vec<bool> =
+            wanted.iter().zip(varies).map(|(series, varies)| *varies && known(*series) >= prior::FEWEST).collect();
+        let speaking: Vec<usize> = (0..wanted.len()).filter(|at| speaks[*at]).collect();
+        let longest = priors.iter().map(|prior| prior.sight.reach()).max().unwrap_or(0);
+        let newest = |at: &usize| {
+            let history = panel.history(wanted[*at]);
+            history[history.len().saturating_sub(longest)..].to_vec()
+        };
+        let histories: Vec<Vec<f32>> = speaking.iter().map(newest).collect();
+        let horizon = self.spec.horizon;
+        let mut sums = vec![vec![0.0; horizon * LEVELS.len()]; histories.len()];
+        for prior in &priors {
+            prior.add(&histories, 1.0 / priors.len() as f32, horizon, &mut sums)?;
+        }
+        let mut paths = Paths::new(wanted.len(), horizon, self.levels().len());
+        for (at, sums) in speaking.into_iter().zip(sums) {
+            let steps = paths.series_mut(at).chunks_exact_mut(self.levels().len());
+            for (values, own) in steps.zip(sums.chunks_exact(LEVELS.len())) {
+                for (value, level) in values.iter_mut().zip(self.levels()) {
+                    *value = finite(interpolate(&LEVELS, own, *level));
+                }
+            }
+        }
+        Ok(Some(Opinion { expert: Expert::Prior, speaks, said: Said::Quantiles(paths) }))
+    }
+
+    fn by_method(&self, method: Method, panel: &Panel, wanted: &[usize]) -> Opinion {
+        let season = panel.calendar.season();
+        let mut speaks = Vec::with_capacity(wanted.len());
+        let mut points = Vec::with_capacity(wanted.len());
+        for &series in wanted {
+            let history = panel.history(series);
+            let known = self.spec.known(&panel.series[series].key);
+            let fitted = known.and_then(|known| known.fitted.iter().find(|fitted| fitted.method() == method).cloned());
+            let fitted = fitted.or_else(|| method.fit(history, season));
+            speaks.push(fitted.is_some());
+            points.push(fitted.map(|fitted| fitted.forecast(history, self.spec.horizon)).unwrap_or_default());
+        }
+        Opinion { expert: Expert::Classical(method), speaks, said: Said::Points(points) }
+    }
+}
+
+/// What an expert that read no covariates says, with their effects.
+fn add_effects(opinion: &mut Opinion, adjusted: &Adjusted, wanted: &[usize]) {
+    for (at, &series) in wanted.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
+        let with = |step: usize, value: &mut f32| *value = finite(adjusted.with_effect(series, step, *value));
+        match &mut opinion.said {
+            Said::Points(points) => points[at].iter_mut().enumerate().for_each(|(step, value)| with(step, value)),
+            Said::Quantiles(paths) => {
+                let levels = paths.levels;
+                let values = paths.series_mut(at).iter_mut().enumerate();
+                values.for_each(|(index, value)| with(index / levels, value));
+            }
+        }
+    }
+}
+
+/// Whether a history has two known values that differ.
+pub(super) fn varies(history: &[f32]) -> bool {
+    let mut known = history.iter().filter(|value| !value.is_nan());
+    let first = known.next();
+    known.any(|value| Some(value) != first)
+}
+
+/// An exploding output is held at the largest size that sums of it keep finite.
+fn finite(value: f32) -> f32 {
+    if value.is_nan() { 0.0 } else { value.clamp(-1e30, 1e30) }
+}

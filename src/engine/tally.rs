@@ -1,0 +1,183 @@
+//! What backtests say of each expert, and what follows from it: shares, what serves single series, and widths.
+
+use super::blend::{BASELINES, Blend};
+use super::calibration;
+use super::classical::Method;
+use super::config::Metric;
+use super::expert::Expert;
+use super::metrics::Scale;
+
+/// How fast an expert's share falls with its error over the best one's: e^-1 at 12 %.
+const SHARPNESS: f64 = 8.0;
+/// Share of the largest below which an expert is left out.
+const LEAST_SHARE: f32 = 0.05;
+/// A blend has lost to a baseline when its error is this many times the baseline's over all windows ...
+const LOST: f32 = 1.6;
+/// ... and above it in each of at least this many.
+const LOST_WINDOWS: u32 = 2;
+
+/// Errors of one expert on one series.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    sum: f32,
+    windows: u32,
+    /// Windows in which the blend's error was larger.
+    better: u32,
+}
+
+/// Errors by expert and series over the windows so far.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    metric: Metric,
+    series: usize,
+    experts: Vec<(Expert, Vec<Cell>)>,
+    blend: Vec<Cell>,
+    pub scores: calibration::Scores,
+}
+
+/// A series that something else than the blend should serve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    pub error: Option<f32>,
+    pub baseline: Option<(Method, f32)>,
+    pub lost: bool,
+}
+
+impl Tally {
+    pub fn new(series: usize, metric: Metric) -> Tally {
+        Tally {
+            metric,
+            series,
+            experts: Vec::new(),
+            blend: vec![Cell::default(); series],
+            scores: calibration::Scores::default(),
+        }
+    }
+
+    /// The error of a series in one window by the metric, scaled so that series compare; `None` when it is not defined.
+    pub fn error(&self, actual: &[f32], points: &[f32], scale: Scale) -> Option<f32> {
+        let known = || actual.iter().zip(points).filter(|(actual, _)| !actual.is_nan());
+        let n = known().count() as f64;
+        let error = match self.metric {
+            Metric::Rmsse | Metric::Rmse => {
+                let sum: f64 = known().map(|(y, f)| f64::from(y - f).powi(2)).sum();
+                (sum / n / scale.squared).sqrt()
+            }
+            _ => known().map(|(y, f)| f64::from(y - f).abs()).sum::<f64>() / n / scale.absolute,
+        };
+        error.is_finite().then_some(error as f32)
+    }
+
+    /// Takes one series of one window in: the blend's error and every expert's.
+    pub fn add(&mut self, series: usize, blend: f32, experts: &[(Expert, f32)]) {
+        let cell = &mut self.blend[series];
+        (cell.sum, cell.windows) = (cell.sum + blend, cell.windows + 1);
+        for (expert, error) in experts {
+            let at = self.experts.iter().position(|(known, _)| known == expert).unwrap_or_else(|| {
+                self.experts.push((*expert, vec![Cell::default(); self.series]));
+                self.experts.len() - 1
+            });
+            let cell = &mut self.experts[at].1[series];
+            *cell = Cell {
+                sum: cell.sum + error,
+                windows: cell.windows + 1,
+                better: cell.better + u32::from(*error < blend),
+            };
+        }
+    }
+
+    /// The error of an expert over seasonal naive's, where both spoke.
+    fn relative(&self, expert: Expert) -> Option<f64> {
+        let cells = |expert: Expert| self.experts.iter().find(|(known, _)| *known == expert).map(|(_, cells)| cells);
+        let (own, naive) = (cells(expert)?, cells(Expert::Classical(Method::SeasonalNaive))?);
+        let both = || own.iter().zip(naive).filter(|(own, naive)| own.windows == naive.windows && own.windows > 0);
+        let sum = |of: fn(&(&Cell, &Cell)) -> f32| both().map(|pair| f64::from(of(&pair))).sum::<f64>();
+        let (own, naive) = (sum(|pair| pair.0.sum), sum(|pair| pair.1.sum));
+        (naive > 0.0).then(|| own / naive)
+    }
+
+    /// Shares by the errors so far and widths by the scores; those of `before` for experts that have not spoken.
+    pub fn blend(&self, before: &Blend) -> Blend {
+        let errors: Vec<(Expert, f32, f64)> = (before.shares.iter())
+            .filter_map(|(expert, _)| Some((*expert, expert.base_weight(), self.relative(*expert)?)))
+            .collect();
+        let best = errors.iter().map(|(.., error)| *error).fold(f64::INFINITY, f64::min);
+        let share = |error: f64| if best > 0.0 { (-SHARPNESS * (error / best - 1.0)).exp() as f32 } else { 1.0 };
+        let mut shares: Vec<(Expert, f32)> =
+            errors.iter().map(|(expert, base, error)| (*expert, base * share(*error))).collect();
+        let most = shares.iter().map(|(_, share)| *share).fold(0.0, f32::max);
+        shares.retain(|(expert, share)| *share >= LEAST_SHARE * most * expert.base_weight().min(1.0));
+        if shares.is_empty() {
+            return before.clone();
+        }
+        Blend { shares, widths: self.scores.widths() }
+    }
+
+    /// Whether the blend has clearly lost a series to a baseline.
+    pub fn verdict(&self, series: usize) -> Verdict {
+        let Cell { sum, windows, .. } = self.blend[series];
+        let error = (windows > 0).then(|| sum / windows as f32);
+        let cell = |method: &Method| {
+            let own = self.experts.iter().find(|(expert, _)| *expert == Expert::Classical(*method));
+            own.map(|(_, cells)| (*method, cells[series])).filter(|(_, cell)| cell.windows > 0)
+        };
+        let mean = |cell: &Cell| cell.sum / cell.windows as f32;
+        let best = BASELINES.iter().filter_map(cell).min_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)));
+        let lost = error.zip(best).is_some_and(|(error, (_, cell))| {
+            cell.windows >= LOST_WINDOWS && cell.better == cell.windows && error > LOST * mean(&cell)
+        });
+        Verdict { error, baseline: best.map(|(method, cell)| (method, mean(&cell))), lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAIVE: Expert = Expert::Classical(Method::SeasonalNaive);
+
+    fn tally(errors: &[(f32, f32, f32)], windows: usize) -> Tally {
+        let mut tally = Tally::new(errors.len(), Metric::Mase);
+        for _ in 0..windows {
+            for (series, (network, prior, naive)) in errors.iter().enumerate() {
+                tally.add(series, *network, &[(Expert::Network, *network), (Expert::Prior, *prior), (NAIVE, *naive)]);
+            }
+        }
+        tally
+    }
+
+    fn both() -> Blend {
+        Blend { shares: vec![(Expert::Network, 1.0), (Expert::Prior, 1.0)], widths: Vec::new() }
+    }
+
+    /// At 7 % more error the share is e^(-8 * 0.07) of the best one's.
+    #[test]
+    fn shares_fall_with_the_error() {
+        let blend = tally(&[(1.0, 1.07, 2.0)], 1).blend(&both());
+        assert_eq!(blend.share(Expert::Network), 1.0);
+        assert!((blend.share(Expert::Prior) - (-0.56f32).exp()).abs() < 1e-3);
+        let gated = tally(&[(1.0, 1.5, 2.0)], 1).blend(&both());
+        assert_eq!(gated.shares, [(Expert::Network, 1.0)]);
+    }
+
+    #[test]
+    fn one_bad_window_takes_no_series_away() {
+        let errors = [(2.0, 2.0, 1.0), (1.4, 1.4, 1.0)];
+        assert!(!tally(&errors, 1).verdict(0).lost);
+        let twice = tally(&errors, 2);
+        assert_eq!(
+            twice.verdict(0),
+            Verdict { error: Some(2.0), baseline: Some((Method::SeasonalNaive, 1.0)), lost: true }
+        );
+        assert!(!twice.verdict(1).lost);
+    }
+
+    #[test]
+    fn errors_are_scaled_and_skip_the_unknown() {
+        let scale = Scale { absolute: 2.0, squared: 8.0 };
+        let (actual, points) = ([1.0, f32::NAN, 3.0], [3.0, 9.0, 5.0]);
+        assert_eq!(Tally::new(1, Metric::Mase).error(&actual, &points, scale), Some(1.0));
+        assert_eq!(Tally::new(1, Metric::Rmsse).error(&actual, &points, scale), Some(0.5f32.sqrt()));
+        assert_eq!(Tally::new(1, Metric::Mase).error(&[f32::NAN], &[1.0], scale), None);
+    }
+}
