@@ -5,17 +5,18 @@ CREATE TABLE bench.task (
   time_column text NOT NULL,
   target text NOT NULL,
   horizon int NOT NULL,
-  seasons int[] NOT NULL,        -- of MASE and of the seasonal naive forecast
+  season int NOT NULL,           -- of the seasonal naive forecast
+  scales int[] NOT NULL,         -- seasons whose in-sample difference scales MASE and RMSSE
   origins int NOT NULL,          -- a horizon apart; the newest is a horizon before the end
   statics text[] NOT NULL DEFAULT '{}',
   planned text[] NOT NULL DEFAULT '{}'
 );
-CREATE TABLE bench.published (task text, season int, who text, mase float8, rmsse float8, wape float8, smape float8, wql float8, bias float8);
+CREATE TABLE bench.published (task text, scale int, who text, mase float8, rmsse float8, wape float8, smape float8, wql float8, bias float8);
 CREATE TABLE bench.point (
   task text, origin int, id text, step int, actual float8, forecast float8 NOT NULL, quantiles float8[] NOT NULL CHECK (cardinality(quantiles) = 11)
 );
 CREATE TABLE bench.result (
-  task text, season int, origin int, who text,
+  task text, scale int, origin int, who text,
   mase float8, mase_series float8, rmsse float8, wape float8, smape float8, wql float8, bias float8, cov80 float8, cov95 float8,
   train_seconds float8, forecast_seconds float8, peak_mb int, unforecast bigint
 );

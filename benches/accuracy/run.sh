@@ -24,18 +24,22 @@ export PGDATABASE=accuracy
 query -c 'DROP SCHEMA IF EXISTS bench CASCADE; DROP EXTENSION IF EXISTS sales_forecast; CREATE EXTENSION sales_forecast' \
   -f metrics.sql -f protocol.sql -f sets.sql
 
-run="$(date -u +%FT%TZ),$(git describe --always --dirty),\"${options//\"/\"\"}\""
-if [ ! -s "$out" ]; then
-  echo "run,commit,options,$(query -c "COPY (SELECT * FROM bench.result LIMIT 0) TO STDOUT (FORMAT csv, HEADER)")" >"$out"
-fi
+# rows CONDITION FORMAT: results as CSV, with what tells runs apart.
+run=$(date -u +%FT%TZ)
+rows() {
+  query -v run="$run" -v commit="$(git describe --always --dirty)" -v options="$options" \
+    <<<"COPY (SELECT :'run' AS run, :'commit' AS commit, :'options' AS options, * FROM bench.result WHERE $1) TO STDOUT (FORMAT csv $2)"
+}
+if [ ! -s "$out" ]; then rows false ', HEADER' >"$out"; fi
 for task in $sets; do
   origins=$(query -v task="$task" <<<"SELECT least(origins, ${ORIGINS:-origins}) FROM bench.task WHERE task = :'task'")
-  for origin in $(seq "${origins:?unknown set $task}"); do
+  : "${origins:?unknown set $task}"
+  for origin in $(seq "$origins"); do
     query -v task="$task" -v origin="$origin" -v options="$options" -f origin.sql
-    result="FROM bench.result WHERE task = '$task' AND origin = $origin"
-    query -c "COPY (SELECT * $result) TO STDOUT (FORMAT csv)" | sed "s/^/${run//\//\\/},/" >>"$out"
-    say "$task, origin $origin of $origins: $(query -c "SELECT format('MASE %s, WQL %s, RMSSE %s, %s s, %s MB', round(mase::numeric, 4), round(wql::numeric, 4),
-      round(rmsse::numeric, 4), round(train_seconds), peak_mb) $result AND who = 'sales_forecast' ORDER BY season DESC LIMIT 1")" >&2
+    rows "task = '$task' AND origin = $origin" '' >>"$out"
+    say "$task, origin $origin of $origins: $(query -c "
+      SELECT format('MASE %s, WQL %s, RMSSE %s, %s s, %s MB', round(mase::numeric, 4), round(wql::numeric, 4), round(rmsse::numeric, 4), round(train_seconds), peak_mb)
+      FROM bench.result WHERE task = '$task' AND origin = $origin AND who = 'sales_forecast' ORDER BY scale DESC LIMIT 1")" >&2
   done
 done
 psql -Xq -f report.sql

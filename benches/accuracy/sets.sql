@@ -1,15 +1,15 @@
 -- The benchmark sets, and the best that others published for them: papers and result files of Monash, M4, GIFT-Eval and fev-bench.
-INSERT INTO bench.task (task, key, time_column, target, horizon, seasons, origins) VALUES
-  ('hospital', 'id', 'month', 'y', 12, '{12}', 1),
-  ('carparts', 'id', 'month', 'y', 12, '{12}', 1),
-  ('m4_weekly', 'id', 'week', 'y', 13, '{52,1}', 1),
-  ('m4_hourly', 'id', 'hour', 'y', 48, '{24}', 1),
-  ('rossmann_weekly', 'store', 'week', 'sales', 13, '{1}', 8),
-  ('rossmann_daily', 'store', 'day', 'sales', 48, '{7}', 10);
+INSERT INTO bench.task (task, key, time_column, target, horizon, season, scales, origins) VALUES
+  ('hospital', 'id', 'month', 'y', 12, 12, '{12}', 1),
+  ('carparts', 'id', 'month', 'y', 12, 12, '{12}', 1),
+  ('m4_weekly', 'id', 'week', 'y', 13, 1, '{52,1}', 1),
+  ('m4_hourly', 'id', 'hour', 'y', 48, 24, '{24}', 1),
+  ('rossmann_weekly', 'store', 'week', 'sales', 13, 1, '{1}', 8),
+  ('rossmann_daily', 'store', 'day', 'sales', 48, 7, '{7}', 10);
 UPDATE bench.task SET planned = '{open,promo,school_holiday,public_holiday}',
   statics = '{store_type,assortment,competition_distance,competition_month,competition_year,promo2,promo2_week,promo2_year,promo_interval}'
 WHERE task LIKE 'rossmann%';
-INSERT INTO bench.published (task, season, who, mase, rmsse, wape, smape, wql, bias) VALUES
+INSERT INTO bench.published (task, scale, who, mase, rmsse, wape, smape, wql, bias) VALUES
   ('hospital', 12, 'Chronos-2 (GIFT-Eval)', 0.740, NULL, NULL, NULL, 0.0510, NULL),
   ('hospital', 12, 'TiRex (GIFT-Eval)', NULL, NULL, NULL, NULL, 0.0507, NULL),
   ('hospital', 12, 'aim', 0.740, NULL, NULL, NULL, 0.0495, NULL),

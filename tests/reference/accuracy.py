@@ -109,7 +109,7 @@ def random_series():
 
 def benchmark_sets():
     """What origin.sql has left in bench.point and bench.result."""
-    ran = db.execute("SELECT task, season, origin FROM bench.result WHERE who = 'sales_forecast' ORDER BY 1, 2, 3").fetchall()
+    ran = db.execute("SELECT task, scale, origin FROM bench.result WHERE who = 'sales_forecast' ORDER BY 1, 2, 3").fetchall()
     for window in ran:
         task, season, origin = window
         history = db.execute("SELECT history FROM bench.origin(%s, %s)", (task, origin)).fetchone()[0]
@@ -124,7 +124,7 @@ def benchmark_sets():
         forecast = np.array([row[2] for row in points]).reshape(-1, horizon)
         quantiles = np.array([row[3] for row in points]).reshape(-1, horizon, len(LEVELS))
         found = db.execute(f"""SELECT {", ".join(NAMES)} FROM bench.result
-            WHERE (task, season, origin, who) = (%s, %s, %s, 'sales_forecast')""", window).fetchone()  # fmt: skip
+            WHERE (task, scale, origin, who) = (%s, %s, %s, 'sales_forecast')""", window).fetchone()  # fmt: skip
         compare(dict(zip(NAMES, found)), (actual, forecast, quantiles, [np.array(y) for y in past.values()], season), task)
         print(f"{task}, season {season}, origin {origin}: every measure agrees")
 

@@ -18,10 +18,10 @@ FROM (SELECT DISTINCT category FROM sales) AS c CROSS JOIN days LEFT JOIN sales 
 CREATE TABLE products AS SELECT product_id, day, back, coalesce(units, 0) AS units
 FROM (SELECT DISTINCT product_id FROM product_sales) AS p CROSS JOIN days LEFT JOIN product_sales USING (product_id, day);
 CREATE VIEW discounted AS TABLE categories;
-INSERT INTO bench.task (task, key, time_column, target, horizon, seasons, origins, planned) VALUES
-  ('categories', 'category', 'day', 'units', 28, '{7}', 1, '{}'),
-  ('discounted', 'category', 'day', 'units', 28, '{7}', 1, '{discount}'),
-  ('products', 'product_id', 'day', 'units', 28, '{7}', 1, '{}');
+INSERT INTO bench.task (task, key, time_column, target, horizon, season, scales, origins, planned) VALUES
+  ('categories', 'category', 'day', 'units', 28, 7, '{7}', 1, '{}'),
+  ('discounted', 'category', 'day', 'units', 28, 7, '{7}', 1, '{discount}'),
+  ('products', 'product_id', 'day', 'units', 28, 7, '{7}', 1, '{}');
 SQL
 for task in categories discounted products; do bench -v task="$task" -v origin=1 -v options='{}' -f origin.sql; done
 
