@@ -1,5 +1,6 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
+mod aggregate;
 mod backtest;
 pub mod baseline;
 pub mod budget;
@@ -15,6 +16,7 @@ pub mod features;
 mod fit;
 mod frame;
 pub mod frequency;
+pub mod hierarchy;
 pub mod holidays;
 mod inputs;
 pub mod metrics;
