@@ -3,11 +3,11 @@
 //! | SQLSTATE | condition | errors |
 //! |---|---|---|
 //! | 0A000 | feature_not_supported | `UnknownFormat`, `NotReadOnly`, `Temporary` |
-//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `TooFewRows`, `NotStatic`, `MissingFuture`, `InvalidEvent`, `Diverged` |
+//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `TooFewRows`, `NotStatic`, `NullLevel`, `NoTree`, `MissingFuture`, `InvalidEvent`, `Diverged` |
 //! | 22003 | numeric_value_out_of_range | `NotFinite` |
 //! | 22004 | null_value_not_allowed | `NullTime` |
 //! | 22021 | character_not_in_repertoire | `NotUtf8` |
-//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `UnknownArea`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
+//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `UnknownArea`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownLevel`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
 //! | 38000 | external_routine_exception | `Numeric` |
 //! | 42501 | insufficient_privilege | `NoRight` |
 //! | 42601 | syntax_error | `NotOneSelect` |
@@ -72,6 +72,7 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::UnknownArea { .. }
         | Error::InvalidArgument { .. }
         | Error::ColumnUsedTwice { .. }
+        | Error::UnknownLevel { .. }
         | Error::UnknownSeries { .. }
         | Error::UnknownSeriesKey { .. }
         | Error::MissingFeature { .. }
@@ -82,6 +83,8 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::TooShort { .. }
         | Error::TooFewRows { .. }
         | Error::NotStatic { .. }
+        | Error::NullLevel { .. }
+        | Error::NoTree { .. }
         | Error::MissingFuture { .. }
         | Error::InvalidEvent { .. }
         | Error::Diverged { .. } => ERRCODE_DATA_EXCEPTION,

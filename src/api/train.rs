@@ -164,6 +164,9 @@ fn default_features(columns: &[SourceColumn], roles: &Roles) -> Vec<String> {
 
 fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Request> {
     call.roles.check()?;
+    if let Some(hierarchy) = &call.options.hierarchy {
+        hierarchy.check(&call.roles)?;
+    }
     let allowed = || format!("from 1 to {}", settings::max_horizon());
     let horizon = match call.horizon {
         None => None,
@@ -196,8 +199,10 @@ fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Reque
 
 /// The columns that a model reads, each in its role; what `series` leaves out a regression model does not have.
 pub(super) fn wanted<'a>(roles: &'a Roles, options: &'a Options, columns: &[SourceColumn]) -> Vec<(&'a str, Role)> {
+    let is_level = |name: &str| options.hierarchy.iter().flat_map(|hierarchy| &hierarchy.levels).any(|l| l == name);
     let free = |name: &str| match columns.iter().find(|column| column.name == name).map(SourceColumn::kind) {
         Some(ColumnKind::Category) => Role::Category,
+        _ if is_level(name) => Role::Category,
         _ => Role::Number,
     };
     let mut wanted: Vec<(&str, Role)> = Vec::new();

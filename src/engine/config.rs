@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classical::Method;
 use super::error::{Error, Result};
+use super::hierarchy::Hierarchy;
 
 /// Nonlinearity between dense layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,6 +285,9 @@ pub struct Options {
     pub method: MethodOption,
     #[serde(default)]
     pub backtest: Backtest,
+    /// Levels above the series, with forecasts that add up.
+    #[serde(default)]
+    pub hierarchy: Option<Hierarchy>,
     pub network: NetworkOptions,
 }
 
@@ -307,6 +311,7 @@ impl Default for Options {
             refit: true,
             method: MethodOption::default(),
             backtest: Backtest::default(),
+            hierarchy: None,
             network: NetworkOptions::default(),
         }
     }

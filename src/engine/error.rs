@@ -42,6 +42,12 @@ pub enum Error {
     TooManySeries { count: usize, limit: usize },
     #[error("static covariate \"{column}\" changes within series {series}")]
     NotStatic { column: String, series: String },
+    #[error("hierarchy names \"{column}\", which is neither a series column nor a static covariate")]
+    UnknownLevel { column: String, nearest: Option<String>, allowed: String },
+    #[error("hierarchy level \"{column}\" is NULL for series {series}")]
+    NullLevel { column: String, series: String },
+    #[error("hierarchy is no tree: {child} lies under {first} and under {second}")]
+    NoTree { child: String, first: String, second: String, statics: String },
     #[error("future covariate \"{column}\" is missing for series {series} at {time}")]
     MissingFuture { column: String, series: String, time: String },
     #[error("unknown series {series}")]
@@ -76,6 +82,7 @@ impl Error {
         match self {
             Error::UnknownOption { allowed, .. } => Some(format!("Known options here: {allowed}.")),
             Error::NotFinite { example, .. } => Some(format!("The first one is {example}.")),
+            Error::UnknownLevel { allowed, .. } => Some(format!("Columns that can be levels: {allowed}.")),
             Error::UnknownSeriesKey { allowed, .. } => Some(format!("Series columns: {allowed}.")),
             _ => None,
         }
@@ -91,6 +98,14 @@ impl Error {
             }
             Error::TooManyEvents { .. } => {
                 "Name fewer countries or events, or give fewer days before and after them.".into()
+            }
+            Error::UnknownLevel { nearest: Some(column), .. } => format!("Did you mean \"{column}\"?"),
+            Error::UnknownLevel { .. } => "Name it in series_columns or static_covariates too.".into(),
+            Error::NullLevel { .. } => {
+                "Give every series a value there, for example with coalesce in the source.".into()
+            }
+            Error::NoTree { statics, .. } => {
+                format!("Correct the source, or name {statics} in series_columns too: then every pair is a node.")
             }
             Error::ColumnUsedTwice { .. } => "Name each column in one role only.".into(),
             Error::NoRows => "Check the source's rows and the filters of its query.".into(),

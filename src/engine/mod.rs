@@ -1,5 +1,6 @@
 //! The forecasting engine: plain values in, plain values out; it never names PostgreSQL.
 
+mod aggregate;
 pub mod backtest;
 pub mod blend;
 pub mod budget;
@@ -9,6 +10,7 @@ pub mod classical;
 pub mod clean;
 pub mod codec;
 pub mod config;
+mod covariance;
 mod date;
 pub mod dictionary;
 pub mod error;
@@ -18,6 +20,7 @@ pub mod features;
 mod fit;
 mod frame;
 pub mod frequency;
+pub mod hierarchy;
 pub mod holidays;
 mod inputs;
 pub mod metrics;
@@ -29,6 +32,7 @@ mod origins;
 pub mod panel;
 pub mod paths;
 pub mod prior;
+pub mod reconcile;
 pub mod regression;
 pub mod request;
 pub mod scaling;

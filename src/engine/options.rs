@@ -8,10 +8,14 @@ use super::config::{
     Options, Outliers, ScalingMethod, Schedule, SeriesEnd,
 };
 use super::error::{Error, Result};
+use super::hierarchy::{Hierarchy, Reconciliation};
 use super::holidays;
 
 /// Quantile levels of the default loss: deciles and the ends of a 95 % interval.
 pub const LEVELS: [f32; 11] = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
+
+/// Columns that a hierarchy may have.
+const MOST_LEVELS: usize = 8;
 
 impl Options {
     /// Parses the user's options; `None` and `{}` are all defaults.
@@ -30,7 +34,10 @@ impl Options {
             aggregate: reader.choice("aggregate", &AGGREGATES)?.unwrap_or(defaults.aggregate),
             missing: reader.choice("missing", &MISSINGS)?,
             outliers: reader.choice("outliers", &OUTLIERS)?.unwrap_or(defaults.outliers),
-            series_end: reader.choice("series_end", &SERIES_ENDS)?.unwrap_or(defaults.series_end),
+            series_end: match reader.choice("series_end", &SERIES_ENDS)? {
+                None if reader.has("hierarchy") => SeriesEnd::Common,
+                end => end.unwrap_or(defaults.series_end),
+            },
             stockout_column: reader.text("stockout_column")?,
             holidays: reader.areas("holidays")?,
             events: reader.text("events")?,
@@ -43,12 +50,16 @@ impl Options {
                 Some(json) => backtest(&json)?,
                 None => defaults.backtest,
             },
+            hierarchy: reader.take("hierarchy").map(|json| hierarchy(&json)).transpose()?,
             network: match reader.take("network") {
                 Some(json) => network(&json)?,
                 None => NetworkOptions::default(),
             },
         };
         reader.finish()?;
+        if options.hierarchy.is_some() && options.series_end == SeriesEnd::Own {
+            return Err(invalid("series_end", &Json::from("own"), "common in a hierarchy, whose sums need one end"));
+        }
         if let (Some(lower), Some(upper)) = (options.lower_bound, options.upper_bound)
             && lower >= upper
         {
@@ -69,6 +80,25 @@ fn backtest(json: &Json) -> Result<Backtest> {
     };
     reader.finish()?;
     Ok(backtest)
+}
+
+/// A list of levels, or an object with the list and the method.
+fn hierarchy(json: &Json) -> Result<Hierarchy> {
+    let list = |key: &str, json: &Json| {
+        let names: Option<Vec<String>> =
+            json.as_array().and_then(|names| names.iter().map(|name| name.as_str().map(String::from)).collect());
+        let differ = |names: &Vec<String>| (1..names.len()).all(|at| !names[..at].contains(&names[at]));
+        let allowed = format!("a list of at most {MOST_LEVELS} different columns, from the top down");
+        names.filter(|names| names.len() <= MOST_LEVELS && differ(names)).ok_or_else(|| invalid(key, json, allowed))
+    };
+    if !json.is_object() {
+        return Ok(Hierarchy { levels: list("hierarchy", json)?, method: Reconciliation::default() });
+    }
+    let mut reader = Reader::new("hierarchy.", json)?;
+    let levels = list("hierarchy.levels", &reader.take("levels").unwrap_or(Json::Null))?;
+    let method = reader.choice("method", &RECONCILIATIONS)?.unwrap_or_default();
+    reader.finish()?;
+    Ok(Hierarchy { levels, method })
 }
 
 fn network(json: &Json) -> Result<NetworkOptions> {
@@ -155,6 +185,8 @@ const MISSINGS: Choices<Missing, 4> = [
     ("mask", Missing::Mask),
 ];
 const OUTLIERS: Choices<Outliers, 3> = [("keep", Outliers::Keep), ("clip", Outliers::Clip), ("mask", Outliers::Mask)];
+const RECONCILIATIONS: Choices<Reconciliation, 2> =
+    [("mint", Reconciliation::Mint), ("bottom_up", Reconciliation::BottomUp)];
 const SERIES_ENDS: Choices<SeriesEnd, 2> = [("own", SeriesEnd::Own), ("common", SeriesEnd::Common)];
 const ACTIVATIONS: Choices<Activation, 5> = [
     ("relu", Activation::Relu),
@@ -182,6 +214,12 @@ fn invalid(key: &str, value: &Json, allowed: impl Into<String>) -> Error {
     Error::InvalidOption { key: key.into(), value, allowed: allowed.into() }
 }
 
+/// The known name that a misspelt one comes closest to.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(known, name), *known));
+    distances.min().filter(|(distance, known)| *distance <= known.len().max(name.len()) / 2).map(|(_, known)| known)
+}
+
 /// One object of options; keys are taken out as they are read, what is left is unknown.
 struct Reader {
     prefix: &'static str,
@@ -204,6 +242,10 @@ impl Reader {
     fn take(&mut self, key: &'static str) -> Option<Json> {
         self.known.push(key);
         self.left.remove(key).filter(|value| !value.is_null())
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.left.get(key).is_some_and(|value| !value.is_null())
     }
 
     fn key(&self, key: &str) -> String {
@@ -291,13 +333,7 @@ impl Reader {
 
     fn finish(self) -> Result<()> {
         let Some(key) = self.left.keys().next() else { return Ok(()) };
-        let nearest = self
-            .known
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, key), *known))
-            .min()
-            .filter(|(distance, known)| *distance <= known.len().max(key.len()) / 2)
-            .map(|(_, known)| self.key(known));
+        let nearest = nearest(key, &self.known).map(|known| self.key(known));
         Err(Error::UnknownOption { key: self.key(key), nearest, allowed: self.known.join(", ") })
     }
 }
@@ -332,6 +368,29 @@ mod tests {
         assert_eq!(holidays(json!(["US-CA", "FR"])), Ok(vec!["US-CA".into(), "FR".into()]));
         assert!(matches!(holidays(json!("DEU")), Err(Error::UnknownArea { .. })));
         assert!(matches!(holidays(json!({"DE": true})), Err(Error::InvalidOption { .. })));
+    }
+
+    #[test]
+    fn reads_a_hierarchy_as_a_list_or_an_object() {
+        let read = |json: Json| Options::parse(Some(&json!({"hierarchy": json})));
+        let options = read(json!(["region", "store"])).expect("a list");
+        assert_eq!(options.series_end, SeriesEnd::Common);
+        let levels = vec!["region".to_string(), "store".to_string()];
+        assert_eq!(options.hierarchy, Some(Hierarchy { levels, method: Reconciliation::Mint }));
+        let options = read(json!({"levels": [], "method": "bottom_up"})).expect("an object");
+        assert_eq!(options.hierarchy, Some(Hierarchy { levels: vec![], method: Reconciliation::BottomUp }));
+        let nine: Vec<String> = (0..9).map(|level| format!("c{level}")).collect();
+        let object = json!({"levels": ["a"], "methods": "mint"});
+        for bad in [json!("a"), json!(true), json!({}), json!(["a", "a"]), json!([1]), json!(nine), object] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_hierarchy_needs_one_end_of_all_series() {
+        let error = Options::parse(Some(&json!({"hierarchy": ["a"], "series_end": "own"}))).expect_err("two ends");
+        let expected = "option \"series_end\" is \"own\", but must be common in a hierarchy, whose sums need one end";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -246,31 +246,46 @@ impl Panel {
         other
     }
 
+    /// The calendar and the covariates, but no series.
+    pub(super) fn without_series(&self) -> Panel {
+        let covariate = |c: &Covariate| Covariate { values: Vec::new(), ..c.clone() };
+        Panel {
+            calendar: self.calendar.clone(),
+            series: Vec::new(),
+            covariates: self.covariates.iter().map(covariate).collect(),
+            statics: Vec::new(),
+            summary: Summary::default(),
+            target: Vec::new(),
+        }
+    }
+
+    /// Adds a series that ends where its history does; covariates are given over its whole span.
+    pub(super) fn push(&mut self, key: Vec<Value>, first: i64, history: &[f32], covariates: &[Vec<f32>]) {
+        let span = covariates.iter().map(Vec::len).fold(history.len(), usize::max);
+        let offset = self.target.len();
+        self.series.push(Series { key, first, len: history.len(), span, offset });
+        self.target.extend_from_slice(history);
+        self.target.resize(offset + span, f32::NAN);
+        for (covariate, values) in self.covariates.iter_mut().zip(covariates) {
+            covariate.values.extend_from_slice(values);
+            covariate.values.resize(offset + span, f32::NAN);
+        }
+        self.summary.steps += history.len();
+    }
+
     /// One series alone, its history continued by `values` as if they were known: for steps beyond the horizon.
     pub fn continued(&self, series: usize, values: &[f32]) -> Panel {
-        let source = &self.series[series];
-        let len = source.len + values.len();
-        let span = source.span.max(len);
-        let stretch = |all: &[f32]| {
-            let mut own = all[source.offset..source.offset + source.span].to_vec();
-            own.resize(span, f32::NAN);
-            own
-        };
-        let mut target = stretch(&self.target);
-        target[source.len..len].copy_from_slice(values);
-        let covariate = |c: &Covariate| Covariate { values: stretch(&c.values), ..c.clone() };
         let one = |s: &Static| match s {
             Static::Numbers(name, values) => Static::Numbers(name.clone(), vec![values[series]]),
             Static::Categories(name, values) => Static::Categories(name.clone(), vec![values[series].clone()]),
         };
-        Panel {
-            calendar: self.calendar.clone(),
-            series: vec![Series { len, span, offset: 0, ..source.clone() }],
-            covariates: self.covariates.iter().map(covariate).collect(),
-            statics: self.statics.iter().map(one).collect(),
-            summary: Summary::default(),
-            target,
-        }
+        let covariates: Vec<Vec<f32>> =
+            (0..self.covariates.len()).map(|covariate| self.covariate(covariate, series).to_vec()).collect();
+        let mut alone = self.without_series();
+        let Series { key, first, .. } = &self.series[series];
+        alone.push(key.clone(), *first, &[self.history(series), values].concat(), &covariates);
+        alone.statics = self.statics.iter().map(one).collect();
+        alone
     }
 }
 
@@ -282,7 +297,7 @@ pub fn show_key(names: &[String], key: &[Value]) -> String {
 }
 
 /// Refuses a panel before its memory is taken.
-fn check_memory(cells: u64, covariates: u64, view: View) -> Result<()> {
+pub(super) fn check_memory(cells: u64, covariates: u64, view: View) -> Result<()> {
     let needed = cells * 4 * (1 + covariates) * COPIES;
     match view.most_memory {
         Some(limit) if needed > limit => Err(Error::OutOfMemory {

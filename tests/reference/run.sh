@@ -5,7 +5,8 @@ source "$(dirname "$0")/../../scripts/common.sh"
 cd "$ROOT"
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/sales_forecast/reference
 if [ ! -x "$tools/bin/pip" ]; then python3 -m venv "$tools"; fi
-"$tools/bin/pip" install -q numpy "psycopg[binary]" torch
+"$tools/bin/pip" install -q hierarchicalforecast numpy "psycopg[binary]" torch
+"$tools/bin/python" tests/reference/reconcile.py
 scripts/install.sh
 cluster_stop reference
 cluster_start reference
