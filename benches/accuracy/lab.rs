@@ -120,8 +120,8 @@ fn rossmann(mut set: Set, weekly: bool) -> Set {
     for row in rows("rossmann_daily") {
         let day = day(&row["day"]);
         newest = newest.max(day);
-        // Weeks end on the last day of the data, a Friday.
-        let step = if weekly { (day - 5689).div_euclid(7) } else { day };
+        // Weeks from Monday to Sunday.
+        let step = if weekly { (day - 2).div_euclid(7) } else { day };
         let cell = cells.entry((row["store"].parse().expect("a store"), step)).or_insert((0.0, [0.0; 4], 0));
         cell.0 += number(&row["sales"]);
         names.iter().zip(&mut cell.1).for_each(|(name, sum)| *sum += number(&row[*name]));
@@ -158,6 +158,18 @@ fn rossmann(mut set: Set, weekly: bool) -> Set {
 
 impl Set {
     fn table(&self, values: Vec<f32>) -> Table {
+        if self.future.is_empty() && values.iter().any(|x| x.is_nan()) {
+            let kept: Vec<usize> = (0..values.len()).filter(|row| !values[*row].is_nan()).collect();
+            let some = Set {
+                series: kept.iter().map(|row| self.series[*row].clone()).collect(),
+                steps: kept.iter().map(|row| self.steps[*row]).collect(),
+                values: Vec::new(),
+                future: Vec::new(),
+                statics: Vec::new(),
+                ..*self
+            };
+            return some.table(kept.iter().map(|row| values[*row]).collect());
+        }
         let times = match self.length {
             0 => self.steps.iter().map(|day| day * DAY).collect(),
             length => self.steps.iter().map(|step| step * length).collect(),

@@ -11,7 +11,7 @@ use crate::engine::budget::Budget;
 use crate::engine::config::Roles;
 use crate::engine::model::{Forecast, Model};
 use crate::engine::panel::{Panel, View};
-use crate::engine::table::{Table, Value};
+use crate::engine::table::{Column, Table, Value};
 use crate::loaded::{self, Body, Loaded};
 use crate::report::{self, or_raise};
 use crate::scan::Param;
@@ -134,11 +134,13 @@ impl Call {
     ) -> report::Result<(Panel, Vec<usize>)> {
         let roles = &model.spec.roles;
         let mut budget = Budget::new(settings::max_memory());
-        let (mut table, events) = scope::as_user(entry.owner, || {
-            let table = self.read(&loaded.source(entry)?, model, &mut budget)?;
+        let (mut table, newest, events) = scope::as_user(entry.owner, || {
+            let source = loaded.source(entry)?;
+            let table = self.read(&source, model, &mut budget)?;
+            let newest = self.newest(&source, model, as_of, &mut budget)?;
             let read = |source: &Source| events::read(source, roles, &mut budget);
             let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
-            report::Result::Ok((table, events))
+            report::Result::Ok((table, newest, events))
         })?;
         if let Some(future) = future {
             table.append(&read_future(future, roles, &mut budget)?);
@@ -146,7 +148,7 @@ impl Call {
         if table.rows == 0 && self.filters.is_some() {
             return Err(self.unknown().into());
         }
-        let view = View { as_of, most_memory: Some(settings::max_memory()) };
+        let view = View { as_of, newest, most_memory: Some(settings::max_memory()) };
         let mut panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
         // Forecasts beyond the horizon are made a whole horizon at a time.
         panel.plan(&model.spec.frame.events, &events, self.horizon + model.spec.horizon, view)?;
@@ -179,6 +181,40 @@ impl Call {
         let mut table = source.read(&selection, &params, budget)?;
         name_columns(&mut table, &wanted);
         Ok(table)
+    }
+
+    /// The newest known time of all series, where it decides on the end of the few that are read.
+    fn newest(
+        &self,
+        source: &Source,
+        model: &Model,
+        as_of: Option<i64>,
+        budget: &mut Budget,
+    ) -> report::Result<Option<i64>> {
+        let roles = &model.spec.roles;
+        let Some(time) = roles.time.as_deref().filter(|_| self.filters.is_some() && model.spec.summary.extended > 0)
+        else {
+            return Ok(None);
+        };
+        let columns = source.columns()?;
+        let (reference, target) = (column_reference(time), column_reference(&roles.target));
+        let (mut predicate, mut params) = (format!("{target} IS NOT NULL"), Vec::new());
+        if let (Some(as_of), Some(column)) = (as_of, columns.iter().find(|column| column.name == time)) {
+            let (param, cast) = match column.class {
+                TypeClass::TimestampTz => (Param::TimestampTz(as_of), "timestamptz"),
+                _ => (Param::Timestamp(as_of), "timestamp"),
+            };
+            params.push(param);
+            predicate = format!("{predicate} AND {reference} OPERATOR(pg_catalog.<=) $1::pg_catalog.{cast}");
+        }
+        let order = Some(format!("{reference} DESC"));
+        let clauses = Clauses { predicate: Some(predicate), order, limit: Some(1) };
+        let selection = source.select(&columns, &[(time, Role::Time)], &clauses)?;
+        let table = source.read(&selection, &params, budget)?;
+        Ok(match table.columns.first() {
+            Some((_, Column::Times(times))) => times.first().copied(),
+            _ => None,
+        })
     }
 
     fn matches(&self, roles: &Roles, key: &[Value]) -> bool {

@@ -20,7 +20,7 @@ impl Tree {
     pub fn aggregate(&self, panel: &Panel, most_memory: Option<u64>) -> Result<Panel> {
         let ranges = self.ranges(panel);
         let cells = ranges.iter().map(|range| (range.last - range.first) as u64).sum();
-        check_memory(cells, panel.covariates.len() as u64, View { as_of: None, most_memory })?;
+        check_memory(cells, panel.covariates.len() as u64, View { most_memory, ..View::default() })?;
         let columns = 1 + panel.covariates.len();
         let mut sums: Vec<Vec<Sums>> =
             ranges.iter().map(|range| vec![Sums::new((range.last - range.first) as usize); columns]).collect();

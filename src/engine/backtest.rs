@@ -17,6 +17,7 @@ use super::panel::Panel;
 use super::paths::interpolate;
 use super::prior;
 use super::request::{Progress, Request};
+use super::spec::is_intermittent;
 use super::tally::Tally;
 
 /// Least members of a network in windows that only decide.
@@ -57,7 +58,11 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
             if request.options.network.loss.is_none() {
                 all.push(Expert::Prior);
                 if cells <= MOST_CELLS {
-                    all.extend([Method::Theta, Method::Ets, Method::Mstl].map(Expert::Classical));
+                    let methods = match is_intermittent(panel) {
+                        true => [Method::Mean, Method::Tsb, Method::Croston],
+                        false => [Method::Theta, Method::Ets, Method::Mstl],
+                    };
+                    all.extend(methods.map(Expert::Classical));
                 }
             }
             all
@@ -123,10 +128,8 @@ pub fn backtest(
             continue;
         }
         spec.look_at(&learnt);
-        spec.blend = match &found {
-            Some(found) => found.tally.blend(&found.newest.spec.blend),
-            None => candidates(&learnt, request, horizon),
-        };
+        let candidates = candidates(&learnt, request, horizon);
+        spec.blend = found.as_ref().map_or_else(|| candidates.clone(), |found| found.tally.blend(&candidates));
         let most = if window == 0 { usize::MAX } else { FEWEST_MEMBERS };
         let (members, epochs) = fit_members(&learnt, request, (&spec.blend, horizon), most, "scoring", progress)?;
         let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon) };
@@ -134,7 +137,7 @@ pub fn backtest(
             Some(found) => (found.evaluation, found.tally),
             None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),
         };
-        score(&newest, (&until, &past, steps), &mut evaluation, &mut tally, see)?;
+        score(&newest, (&until, &past, steps), &candidates, &mut evaluation, &mut tally, see)?;
         found = Some(Backtested { newest, evaluation, tally, epochs });
     }
     Ok(found)
@@ -150,6 +153,7 @@ fn has_history(panel: &Panel, horizon: usize) -> bool {
 fn score(
     model: &Model,
     (panel, past, whole): (&Panel, &Panel, usize),
+    candidates: &Blend,
     evaluation: &mut Evaluation,
     tally: &mut Tally,
     see: &mut dyn FnMut(Seen),
@@ -158,10 +162,12 @@ fn score(
     // Series that had begun before the held-out window.
     let begun: Vec<usize> = (0..past.series.len()).filter(|i| past.series[*i].len > 0).collect();
     let baselines = super::blend::BASELINES.map(Expert::Classical);
-    let mut experts: Vec<Expert> = model.spec.blend.shares.iter().map(|(expert, _)| *expert).collect();
-    experts.extend(baselines.into_iter().filter(|expert| !model.spec.blend.shares.iter().any(|(e, _)| e == expert)));
-    if !experts.contains(&Expert::Prior) {
-        experts.push(Expert::Prior);
+    // Whoever needs no training is measured in every window, whatever the windows before say of it.
+    let mut experts: Vec<Expert> = candidates.shares.iter().map(|(expert, _)| *expert).collect();
+    for expert in baselines.into_iter().chain([Expert::Prior]) {
+        if !experts.contains(&expert) {
+            experts.push(expert);
+        }
     }
     let opinions = model.opinions(past, &begun, &experts)?;
     evaluation.begin_window();

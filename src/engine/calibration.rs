@@ -20,12 +20,19 @@ pub struct Scores {
     by_step: Vec<[Vec<f32>; 4]>,
     /// Windows, each counted by the cube of the share of today's history that it had: with less, intervals are others.
     weight: f32,
+    windows: usize,
 }
 
 impl Scores {
     pub fn begin_window(&mut self, horizon: usize, history_share: f32) {
         self.by_step.resize_with(horizon, Default::default);
         self.weight += history_share.powi(3);
+        self.windows += 1;
+    }
+
+    /// How much the windows are like today, from 0 to 1.
+    pub fn trust(&self) -> f32 {
+        self.weight / self.windows.max(1) as f32
     }
 
     /// Takes an actual in beside the median and the quantiles at [`LEVELS`], before any correction.

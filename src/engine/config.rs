@@ -197,6 +197,8 @@ pub enum Outliers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeriesEnd {
+    /// At its own last value, or today where that is nothing unusual: see [`super::panel`].
+    Auto,
     /// At its own last value.
     Own,
     /// At the last value of any series: steps without a row until then are missing ones.
@@ -301,7 +303,7 @@ impl Default for Options {
             aggregate: Aggregate::Sum,
             missing: None,
             outliers: Outliers::Keep,
-            series_end: SeriesEnd::Own,
+            series_end: SeriesEnd::Auto,
             stockout_column: None,
             holidays: Vec::new(),
             events: None,

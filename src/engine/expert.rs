@@ -32,7 +32,8 @@ impl Expert {
         match self {
             Expert::Network | Expert::Prior => 1.0,
             Expert::History => 0.7,
-            Expert::Classical(Method::Theta | Method::Ets | Method::Mstl) => 0.3,
+            Expert::Classical(Method::Theta | Method::Ets | Method::Mstl) => 0.4,
+            Expert::Classical(Method::Mean | Method::Tsb | Method::Croston) => 0.3,
             Expert::Classical(_) => 0.0,
         }
     }

@@ -39,6 +39,9 @@ impl Model {
             {
                 add_effects(opinion, adjusted, wanted);
             }
+            if let Some(opinion) = &mut opinion {
+                hold(opinion, panel, wanted);
+            }
             opinions.extend(opinion);
         }
         Ok(opinions)
@@ -169,6 +172,21 @@ fn add_effects(opinion: &mut Opinion, adjusted: &Adjusted, wanted: &[usize]) {
                 values.for_each(|(index, value)| with(index / levels, value));
             }
         }
+    }
+}
+
+/// Keeps what is said of a series within so many times its largest value: what a logarithm or a trend that runs away
+/// says beyond is no forecast.
+fn hold(opinion: &mut Opinion, panel: &Panel, wanted: &[usize]) {
+    const TIMES: f32 = 10.0;
+    for (at, &series) in wanted.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
+        let known = panel.history(series).iter().filter(|value| !value.is_nan());
+        let most = TIMES * known.fold(0.0f32, |most, value| most.max(value.abs()));
+        let values = match &mut opinion.said {
+            Said::Points(points) => points[at].as_mut_slice(),
+            Said::Quantiles(paths) => paths.series_mut(at),
+        };
+        values.iter_mut().for_each(|value| *value = value.clamp(-most, most));
     }
 }
 

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::clean::{self, Merged};
-use super::config::{Options, Roles, SeriesEnd};
+use super::config::{Options, Roles};
 use super::error::{Error, Result};
 pub use super::frame::{Encoder, Frame, Known};
 use super::frame::{group, numbers, times};
-use super::table::{Column, Numbers, Table, Value};
+use super::table::{Numbers, Table, Value};
+use columns::{empty_covariates, encode, statics};
 pub use events::{Event, EventInput};
 
+mod columns;
+mod ends;
 mod events;
 
 /// Longest series, in steps: a wrong date must not ask for the memory of the world.
@@ -60,6 +63,9 @@ pub struct Summary {
     pub filled: usize,
     pub outliers: usize,
     pub stockouts: usize,
+    /// Series that go on behind their own last value.
+    #[serde(default)]
+    pub extended: usize,
     /// Holidays and events of fewer than two days in the history.
     #[serde(default)]
     pub unseen_events: Vec<String>,
@@ -81,6 +87,8 @@ pub struct Panel {
 pub struct View {
     /// Rows behind this time count as planned ones.
     pub as_of: Option<i64>,
+    /// The newest time at which any series of the source is known, where the rows are not all of it.
+    pub newest: Option<i64>,
     /// Bytes; `None` is no limit.
     pub most_memory: Option<u64>,
 }
@@ -92,6 +100,8 @@ const COPIES: u64 = 4;
 struct Rows<'a> {
     /// (step, row)
     rows: &'a [(i64, u32)],
+    /// Steps in which missing values follow their rule.
+    filled: usize,
 }
 
 impl Panel {
@@ -103,7 +113,7 @@ impl Panel {
         if table.rows == 0 {
             return Err(Error::NoRows);
         }
-        let calendar = &frame.calendar;
+        let (calendar, season) = (&frame.calendar, frame.calendar.season());
         let target = numbers(table, &roles.target)?;
         if target.values.iter().all(|value| value.is_nan()) {
             return Err(Error::AllNull { column: roles.target.clone(), rows: table.rows });
@@ -117,8 +127,9 @@ impl Panel {
         }
         sorted.iter_mut().for_each(|rows| rows.sort_by_key(|(step, _)| *step));
         let known = |(step, row): &(i64, u32)| *step <= now && !target.values[*row as usize].is_nan();
-        let ends = |rows: &[(i64, u32)]| rows.iter().rev().find(|row| known(row)).map(|(step, _)| *step);
-        let common = sorted.iter().filter_map(|rows| ends(rows)).max();
+        let known_steps = sorted.iter().filter_map(|rows| rows.iter().rev().find(|row| known(row)));
+        let newest = known_steps.map(|(step, _)| *step).max();
+        let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
         let mut panel = Panel {
             calendar: calendar.clone(),
             series: Vec::with_capacity(keys.len()),
@@ -128,11 +139,11 @@ impl Panel {
             target: Vec::new(),
         };
         for (key, rows) in keys.into_iter().zip(&sorted) {
-            let own = ends(rows);
-            let last = if options.series_end == SeriesEnd::Common { common } else { own };
+            let end = ends::end(rows.iter().map(|row| (row.0, known(row))), newest, season, options);
+            panel.summary.extended += usize::from(end.is_some_and(|end| end.extended));
             let last_row = rows.last().map_or(0, |(step, _)| *step);
-            let (first, len, span) = match (rows.iter().find(|row| known(row)), last.or(common)) {
-                (Some((first, _)), Some(last)) => {
+            let (first, len, span) = match (rows.iter().find(|row| known(row)), end) {
+                (Some((first, _)), Some(ends::End { last, .. })) => {
                     let span = Calendar::span(*first, last.max(last_row));
                     if span > MOST_STEPS {
                         let (series, frequency) = (show_key(&roles.series, &key), calendar.frequency.to_string());
@@ -141,7 +152,7 @@ impl Panel {
                     (*first, (last - first + 1) as usize, span as usize)
                 }
                 // A series without a known value begins behind the newest of the others.
-                (_, newest) => {
+                _ => {
                     let first = newest.unwrap_or(now).saturating_add(1);
                     (first, 0, usize::try_from(last_row - first + 1).unwrap_or(0))
                 }
@@ -149,7 +160,8 @@ impl Panel {
             let offset = panel.target.len();
             check_memory((offset + span) as u64, panel.covariates.len() as u64, view)?;
             panel.series.push(Series { key, first, len, span, offset });
-            panel.fill(&Rows { rows }, table, target, (roles, options), frame, now)?;
+            let filled = end.map_or(0, |end| (end.filled - first + 1) as usize);
+            panel.fill(&Rows { rows, filled }, table, target, (roles, options), frame, now)?;
         }
         panel.statics = statics(table, roles, &panel.series, &sorted)?;
         panel.summary.steps = panel.series.iter().map(|series| series.len).sum();
@@ -184,7 +196,7 @@ impl Panel {
                 }
             }
         }
-        self.summary.filled += clean::fill_gaps(&mut values, options.missing());
+        self.summary.filled += clean::fill_gaps(&mut values[..rows.filled], options.missing());
         values.iter_mut().filter(|value| value.is_infinite()).for_each(|value| *value = f32::NAN);
         self.summary.outliers += clean::outliers(&mut values, options.outliers);
         self.target.extend_from_slice(&values);
@@ -307,92 +319,6 @@ pub(super) fn check_memory(cells: u64, covariates: u64, view: View) -> Result<()
         }),
         _ => Ok(()),
     }
-}
-
-fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
-    let one = |name: String, known| Covariate { name, known, values: Vec::new() };
-    encoders
-        .iter()
-        .flat_map(|encoder| match &encoder.categories {
-            None => vec![one(encoder.column.clone(), encoder.known)],
-            Some(values) => {
-                values.iter().map(|value| one(format!("{}={value}", encoder.column), encoder.known)).collect()
-            }
-        })
-        .collect()
-}
-
-/// Writes one column's rows into its inputs: the mean of a step's numbers, the last of its categories.
-fn encode(
-    encoder: &Encoder,
-    table: &Table,
-    placed: impl Iterator<Item = (usize, usize)>,
-    targets: &mut [Covariate],
-) -> Result<()> {
-    match (table.column(&encoder.column), &encoder.categories) {
-        (Some(Column::Categories(column)), Some(known)) => {
-            let codes: Vec<Option<usize>> =
-                column.values.iter().map(|value| known.iter().position(|other| other == value)).collect();
-            for (at, row) in placed {
-                let Some(code) = codes.get(column.codes[row] as usize) else { continue };
-                for (input, target) in targets.iter_mut().enumerate() {
-                    target.values[at] = f32::from(u8::from(*code == Some(input)));
-                }
-            }
-        }
-        (_, None) => {
-            let column = numbers(table, &encoder.column)?;
-            let mut same = (usize::MAX, 0.0);
-            for (at, row) in placed {
-                let value = column.values[row];
-                if value.is_nan() {
-                    continue;
-                }
-                let mean = &mut targets[0].values[at];
-                same = if same.0 == at && !mean.is_nan() { (at, same.1 + 1.0) } else { (at, 1.0) };
-                *mean = if same.1 > 1.0 { *mean + (value - *mean) / same.1 } else { value };
-            }
-        }
-        _ => return Err(Error::Damaged { reason: format!("column \"{}\" is no category", encoder.column) }),
-    }
-    Ok(())
-}
-
-fn statics(table: &Table, roles: &Roles, series: &[Series], sorted: &[Vec<(i64, u32)>]) -> Result<Vec<Static>> {
-    let mut all = Vec::new();
-    for name in &roles.statics {
-        let not_static =
-            |i: usize| Error::NotStatic { column: name.clone(), series: show_key(&roles.series, &series[i].key) };
-        match table.column(name) {
-            Some(Column::Categories(column)) => {
-                let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
-                    let mut codes =
-                        rows.iter().map(|(_, row)| *row as usize).filter(|row| column.value(*row) != Value::Null);
-                    let first = codes.next();
-                    if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
-                        return Err(not_static(i));
-                    }
-                    values.push(first.map_or(Value::Null, |row| column.value(row)));
-                }
-                all.push(Static::Categories(name.clone(), values));
-            }
-            _ => {
-                let column = numbers(table, name)?;
-                let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
-                    let mut known = rows.iter().map(|(_, row)| column.values[*row as usize]).filter(|x| !x.is_nan());
-                    let first = known.next();
-                    if known.any(|value| Some(value) != first) {
-                        return Err(not_static(i));
-                    }
-                    values.push(first.unwrap_or(f32::NAN));
-                }
-                all.push(Static::Numbers(name.clone(), values));
-            }
-        }
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

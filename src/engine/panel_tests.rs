@@ -1,8 +1,8 @@
 //! What rows become: merged, filled, ordered, never invented.
 
 use super::super::calendar::Frequency;
-use super::super::config::Aggregate;
-use super::super::table::Categories;
+use super::super::config::{Aggregate, SeriesEnd};
+use super::super::table::{Categories, Column};
 use super::*;
 
 const DAY: i64 = 86_400_000_000;
@@ -35,7 +35,7 @@ fn table(rows: &[(i64, &str, f32, f32)]) -> Table {
 fn panel(rows: &[(i64, &str, f32, f32)], options: &Options, as_of: Option<i64>) -> Panel {
     let table = table(rows);
     let frame = Frame::learn(&table, &roles(), Some(Frequency::Days(1)), None).expect("a frequency is given");
-    Panel::build(&table, &roles(), options, &frame, View { as_of: as_of.map(|day| day * DAY), most_memory: None })
+    Panel::build(&table, &roles(), options, &frame, View { as_of: as_of.map(|day| day * DAY), ..View::default() })
         .expect("good rows")
 }
 

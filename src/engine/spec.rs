@@ -35,10 +35,8 @@ pub struct Spec {
 impl Spec {
     /// What the values of a panel say of forecasts.
     pub(super) fn look_at(&mut self, panel: &Panel) {
-        let values = || (0..panel.series.len()).flat_map(|i| panel.history(i)).filter(|y| !y.is_nan());
-        let zeros = values().filter(|y| **y == 0.0).count();
-        self.not_negative = values().all(|y| *y >= 0.0);
-        self.intermittent = values().all(|y| y.fract() == 0.0) && zeros * 2 >= values().count();
+        self.not_negative = known(panel).all(|y| *y >= 0.0);
+        self.intermittent = is_intermittent(panel);
     }
 
     /// The error that decides: as asked, or MASE; for intermittent series RMSSE, as a forecast of zero everywhere wins MASE.
@@ -51,6 +49,16 @@ impl Spec {
     pub fn known(&self, key: &[Value]) -> Option<&KnownSeries> {
         self.series.binary_search_by(|known| known.key.as_slice().cmp(key)).ok().map(|at| &self.series[at])
     }
+}
+
+fn known(panel: &Panel) -> impl Iterator<Item = &f32> {
+    (0..panel.series.len()).flat_map(|i| panel.history(i)).filter(|y| !y.is_nan())
+}
+
+/// Whether values are whole numbers and at least half of them zero.
+pub(super) fn is_intermittent(panel: &Panel) -> bool {
+    let zeros = known(panel).filter(|y| **y == 0.0).count();
+    known(panel).all(|y| y.fract() == 0.0) && zeros * 2 >= known(panel).count()
 }
 
 /// A series as training saw it, and what it decided of it.

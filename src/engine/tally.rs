@@ -7,10 +7,15 @@ use super::config::Metric;
 use super::expert::Expert;
 use super::metrics::Scale;
 
-/// How fast an expert's share falls with its error over the best one's: e^-1 at 12 %.
-const SHARPNESS: f64 = 8.0;
-/// Share of the largest below which an expert is left out.
-const LEAST_SHARE: f32 = 0.05;
+/// How fast an expert's share falls with its error over the best one's, where windows had all of today's history before
+/// them: e^-1 at 10 %. With less history errors say less of today.
+const SHARPNESS: f64 = 10.0;
+/// Part of its base share below which an expert is left out.
+const LEAST_FACTOR: f32 = 0.1;
+/// Part of its base share for an expert that no window has tried.
+const UNTRIED: f32 = 0.5;
+/// Times seasonal naive's error that one series counts at most.
+const MOST_OVER_NAIVE: f32 = 3.0;
 /// A blend has lost to a baseline when its error is this many times the baseline's over all windows ...
 const LOST: f32 = 1.6;
 /// ... and above it in each of at least this many.
@@ -25,12 +30,21 @@ struct Cell {
     better: u32,
 }
 
+/// Errors of one expert by series, and over all beside seasonal naive's where both spoke.
+#[derive(Debug, Clone)]
+struct Record {
+    expert: Expert,
+    cells: Vec<Cell>,
+    own: f64,
+    naive: f64,
+}
+
 /// Errors by expert and series over the windows so far.
 #[derive(Debug, Clone)]
 pub struct Tally {
     metric: Metric,
     series: usize,
-    experts: Vec<(Expert, Vec<Cell>)>,
+    experts: Vec<Record>,
     blend: Vec<Cell>,
     pub scores: calibration::Scores,
 }
@@ -72,45 +86,50 @@ impl Tally {
     pub fn add(&mut self, series: usize, blend: f32, experts: &[(Expert, f32)]) {
         let cell = &mut self.blend[series];
         (cell.sum, cell.windows) = (cell.sum + blend, cell.windows + 1);
+        let naive = experts.iter().find(|(expert, _)| *expert == Expert::Classical(Method::SeasonalNaive));
         for (expert, error) in experts {
-            let at = self.experts.iter().position(|(known, _)| known == expert).unwrap_or_else(|| {
-                self.experts.push((*expert, vec![Cell::default(); self.series]));
+            let at = self.experts.iter().position(|record| record.expert == *expert).unwrap_or_else(|| {
+                let cells = vec![Cell::default(); self.series];
+                self.experts.push(Record { expert: *expert, cells, own: 0.0, naive: 0.0 });
                 self.experts.len() - 1
             });
-            let cell = &mut self.experts[at].1[series];
-            *cell = Cell {
-                sum: cell.sum + error,
-                windows: cell.windows + 1,
-                better: cell.better + u32::from(*error < blend),
-            };
+            let record = &mut self.experts[at];
+            let cell = &mut record.cells[series];
+            cell.sum += error;
+            cell.windows += 1;
+            cell.better += u32::from(*error < blend);
+            if let Some((_, naive)) = naive {
+                // A few series that nothing follows must not decide for all others.
+                record.own += f64::from(error.min(MOST_OVER_NAIVE * naive));
+                record.naive += f64::from(*naive);
+            }
         }
     }
 
     /// The error of an expert over seasonal naive's, where both spoke.
     fn relative(&self, expert: Expert) -> Option<f64> {
-        let cells = |expert: Expert| self.experts.iter().find(|(known, _)| *known == expert).map(|(_, cells)| cells);
-        let (own, naive) = (cells(expert)?, cells(Expert::Classical(Method::SeasonalNaive))?);
-        let both = || own.iter().zip(naive).filter(|(own, naive)| own.windows == naive.windows && own.windows > 0);
-        let sum = |of: fn(&(&Cell, &Cell)) -> f32| both().map(|pair| f64::from(of(&pair))).sum::<f64>();
-        let (own, naive) = (sum(|pair| pair.0.sum), sum(|pair| pair.1.sum));
-        (naive > 0.0).then(|| own / naive)
+        let record = self.experts.iter().find(|record| record.expert == expert)?;
+        (record.naive > 0.0).then(|| record.own / record.naive)
     }
 
-    /// Shares by the errors so far and widths by the scores; those of `before` for experts that have not spoken.
-    pub fn blend(&self, before: &Blend) -> Blend {
-        let errors: Vec<(Expert, f32, f64)> = (before.shares.iter())
-            .filter_map(|(expert, _)| Some((*expert, expert.base_weight(), self.relative(*expert)?)))
-            .collect();
-        let best = errors.iter().map(|(.., error)| *error).fold(f64::INFINITY, f64::min);
-        let share = |error: f64| if best > 0.0 { (-SHARPNESS * (error / best - 1.0)).exp() as f32 } else { 1.0 };
-        let mut shares: Vec<(Expert, f32)> =
-            errors.iter().map(|(expert, base, error)| (*expert, base * share(*error))).collect();
-        let most = shares.iter().map(|(_, share)| *share).fold(0.0, f32::max);
-        shares.retain(|(expert, share)| *share >= LEAST_SHARE * most * expert.base_weight().min(1.0));
-        if shares.is_empty() {
-            return before.clone();
+    /// Shares of the candidates by the errors so far, and widths by the scores. Who has not spoken yet gets part of its base
+    /// share.
+    pub fn blend(&self, candidates: &Blend) -> Blend {
+        let experts = || candidates.shares.iter().map(|(expert, base)| (*expert, *base, self.relative(*expert)));
+        let best = experts().filter_map(|(.., error)| error).fold(f64::INFINITY, f64::min);
+        let sharpness = SHARPNESS * f64::from(self.scores.trust());
+        let factor = |error: Option<f64>| match error {
+            Some(error) if best > 0.0 => (-sharpness * (error / best - 1.0)).exp() as f32,
+            Some(_) => 1.0,
+            None => UNTRIED,
+        };
+        let factors: Vec<(Expert, f32, f32)> =
+            experts().map(|(expert, base, error)| (expert, base, factor(error))).collect();
+        let kept = factors.into_iter().filter(|(.., factor)| *factor >= LEAST_FACTOR);
+        Blend {
+            shares: kept.map(|(expert, base, factor)| (expert, base * factor)).collect(),
+            widths: self.scores.widths(),
         }
-        Blend { shares, widths: self.scores.widths() }
     }
 
     /// Whether the blend has clearly lost a series to a baseline.
@@ -118,8 +137,8 @@ impl Tally {
         let Cell { sum, windows, .. } = self.blend[series];
         let error = (windows > 0).then(|| sum / windows as f32);
         let cell = |method: &Method| {
-            let own = self.experts.iter().find(|(expert, _)| *expert == Expert::Classical(*method));
-            own.map(|(_, cells)| (*method, cells[series])).filter(|(_, cell)| cell.windows > 0)
+            let own = self.experts.iter().find(|record| record.expert == Expert::Classical(*method));
+            own.map(|record| (*method, record.cells[series])).filter(|(_, cell)| cell.windows > 0)
         };
         let mean = |cell: &Cell| cell.sum / cell.windows as f32;
         let best = BASELINES.iter().filter_map(cell).min_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)));
@@ -139,6 +158,7 @@ mod tests {
     fn tally(errors: &[(f32, f32, f32)], windows: usize) -> Tally {
         let mut tally = Tally::new(errors.len(), Metric::Mase);
         for _ in 0..windows {
+            tally.scores.begin_window(1, 1.0);
             for (series, (network, prior, naive)) in errors.iter().enumerate() {
                 tally.add(series, *network, &[(Expert::Network, *network), (Expert::Prior, *prior), (NAIVE, *naive)]);
             }
@@ -150,12 +170,12 @@ mod tests {
         Blend { shares: vec![(Expert::Network, 1.0), (Expert::Prior, 1.0)], widths: Vec::new() }
     }
 
-    /// At 7 % more error the share is e^(-8 * 0.07) of the best one's.
+    /// At 7 % more error the share is e^(-10 * 0.07) of the best one's.
     #[test]
     fn shares_fall_with_the_error() {
         let blend = tally(&[(1.0, 1.07, 2.0)], 1).blend(&both());
         assert_eq!(blend.share(Expert::Network), 1.0);
-        assert!((blend.share(Expert::Prior) - (-0.56f32).exp()).abs() < 1e-3);
+        assert!((blend.share(Expert::Prior) - (-0.7f32).exp()).abs() < 1e-3);
         let gated = tally(&[(1.0, 1.5, 2.0)], 1).blend(&both());
         assert_eq!(gated.shares, [(Expert::Network, 1.0)]);
     }

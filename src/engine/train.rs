@@ -31,7 +31,7 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     let Request { roles, options, .. } = request;
     progress(Progress { stage: "cleaning", done: 0.0, loss: f32::NAN });
     let mut frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
-    let view = View { as_of: None, most_memory: Some(request.most_memory) };
+    let view = View { most_memory: Some(request.most_memory), ..View::default() };
     let mut panel = Panel::build(&table, roles, options, &frame, view)?;
     drop(table);
     if panel.series.len() > request.most_series {
@@ -68,10 +68,7 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     let is_scored = scored.is_some();
     let mut verdicts = Vec::new();
     if let Some(Backtested { newest, evaluation, tally, epochs: run }) = scored {
-        model.spec.blend = tally.blend(&newest.spec.blend);
-        if let Some(share) = added(&model.spec.blend, &candidates(&panel, request, horizon), &newest.spec.blend) {
-            model.spec.blend.shares.extend(share);
-        }
+        model.spec.blend = tally.blend(&model.spec.blend);
         verdicts = (0..panel.series.len()).map(|series| tally.verdict(series)).collect();
         model.spec.scored = evaluation.methods.iter().map(|(expert, _)| *expert).collect();
         (model.members, epochs, model.evaluation) = (newest.members, run, evaluation);
@@ -88,13 +85,6 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     let last = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first + s.len as i64 - 1).max().unwrap_or(0);
     let span = (panel.calendar.time(first), panel.calendar.time(last));
     Ok(Trained { model, epochs, span })
-}
-
-/// Experts for which there was too little history in the backtest but is enough now.
-fn added(found: &Blend, now: &Blend, then: &Blend) -> Option<Vec<(Expert, f32)>> {
-    let new = |(expert, _): &&(Expert, f32)| then.share(*expert) == 0.0 && found.share(*expert) == 0.0;
-    let new: Vec<(Expert, f32)> = now.shares.iter().filter(new).copied().collect();
-    (!new.is_empty()).then_some(new)
 }
 
 fn no_prior(season: usize, frame: &Frame) -> Error {

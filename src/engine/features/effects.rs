@@ -1,4 +1,4 @@
-//! What planned 0/1 covariates and the position in the season do to a value, by one ridge regression over all series.
+//! What planned covariates of a few levels and the position in the season do to a value, by one ridge regression over all series.
 //!
 //! Values without these effects compare across promotions, weekdays and openings, so means and lags of them say more;
 //! the network learns what is left. Fitted within series (each series' mean taken out of values and covariates), by the
@@ -17,8 +17,8 @@ const PENALTY: f64 = 0.5;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Effects {
-    /// Indices of the panel's planned covariates that are 0 or 1.
-    binary: Vec<usize>,
+    /// Indices of the panel's planned covariates that have an effect, linear in their value.
+    covariates: Vec<usize>,
     /// Positions of the season, 0 for none.
     positions: usize,
     coefficients: Vec<f32>,
@@ -26,10 +26,10 @@ pub struct Effects {
 
 impl Effects {
     /// `values` of every series, NaN where unknown.
-    pub fn learn(panel: &Panel, binary: &[usize], season: usize, values: &[Vec<f32>]) -> Effects {
+    pub fn learn(panel: &Panel, covariates: &[usize], season: usize, values: &[Vec<f32>]) -> Effects {
         let positions = if (2..=MOST_POSITIONS).contains(&season) { season } else { 0 };
-        let mut effects = Effects { binary: binary.to_vec(), positions, coefficients: Vec::new() };
-        let width = binary.len() * AROUND.len() + positions;
+        let mut effects = Effects { covariates: covariates.to_vec(), positions, coefficients: Vec::new() };
+        let width = covariates.len() * AROUND.len() + positions;
         let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
         let mut x = vec![0.0; width];
         for (series, values) in values.iter().enumerate() {
@@ -65,13 +65,13 @@ impl Effects {
     pub fn strongest(&self, left_out: &[usize]) -> Option<usize> {
         let own = AROUND.iter().position(|by| *by == 0).unwrap_or(0);
         let effect = |at: usize| self.coefficients.get(at * AROUND.len() + own).map_or(0.0, |x| x.abs());
-        let all = self.binary.iter().copied().enumerate().filter(|(_, covariate)| !left_out.contains(covariate));
+        let all = self.covariates.iter().copied().enumerate().filter(|(_, covariate)| !left_out.contains(covariate));
         all.max_by(|(a, _), (b, _)| effect(*a).total_cmp(&effect(*b))).map(|(_, covariate)| covariate)
     }
 
     fn inputs(&self, panel: &Panel, series: usize, step: i64, x: &mut [f64]) {
         x.fill(0.0);
-        for (at, covariate) in self.binary.iter().enumerate() {
+        for (at, covariate) in self.covariates.iter().enumerate() {
             let values = panel.covariate(*covariate, series);
             for (near, by) in AROUND.iter().enumerate() {
                 let value = usize::try_from(step + by).ok().and_then(|step| values.get(step));
@@ -80,7 +80,7 @@ impl Effects {
         }
         if self.positions > 0 {
             let position = (panel.series[series].first + step).rem_euclid(self.positions as i64) as usize;
-            x[self.binary.len() * AROUND.len() + position] = 1.0;
+            x[self.covariates.len() * AROUND.len() + position] = 1.0;
         }
     }
 

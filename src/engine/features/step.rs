@@ -14,15 +14,18 @@ use super::statics::{Identity, Statics};
 use super::{Norm, Sample};
 
 const MOST_INPUT: f32 = 8.0;
-/// Steps around the forecast one at which a 0/1 covariate is read too.
+/// Steps around the forecast one at which a levelled covariate is read too.
 const NEIGHBOURS: [i64; 4] = [-2, -1, 1, 2];
-/// Newest values at the same position of the season.
+/// Newest values that compare with a step.
 const SAME_POSITION: usize = 4;
-/// Seasons back that conditional means look.
+/// Values that compare, over which conditional means are taken.
 const SEASONS_BACK: [usize; 2] = [13, 52];
 /// A covariate value is a structural zero when this share of at least this many steps with it are zero.
 const FORCED_SHARE: f64 = 0.995;
 const FORCED_STEPS: u32 = 500;
+/// Distinct values of a levelled covariate.
+const MOST_LEVELS: usize = 10;
+const YEAR_INPUTS: usize = 5;
 const CALENDAR: usize = 16;
 
 /// Architecture of the inputs; learnt in training, kept with the model.
@@ -30,6 +33,8 @@ const CALENDAR: usize = 16;
 pub struct StepFeatures {
     pub horizon: usize,
     pub season: usize,
+    /// Steps between values that compare: a week of days, a day of hours, one step of anything longer.
+    position: usize,
     /// Steps of the longer season behind the short one: a year of days, a week of hours.
     year: usize,
     /// Lengths of the rolling means; the level is the fourth's.
@@ -37,13 +42,15 @@ pub struct StepFeatures {
     statics: Statics,
     /// Scalers of the panel's covariates, in order.
     covariates: Vec<(Known, Scaler)>,
-    /// Planned covariates that are 0 or 1.
-    binary: Vec<usize>,
+    /// Planned covariates of a few levels: 0 and 1, or days of a week.
+    levelled: Vec<usize>,
     /// (covariate, value) that force the target to zero.
     forced: Vec<(usize, f32)>,
     effects: Effects,
-    /// The planned 0/1 covariate that says most of a step without forcing it.
-    strongest: Option<usize>,
+    /// The levelled covariate that says most of a step without forcing it, and the value above which it is set.
+    strongest: Option<(usize, f32)>,
+    /// Level of a series whose oldest values are all zero: the median of the others'.
+    usual_level: f32,
     /// First and last step of training: where the trend input is 0 and 1.
     trend: (i64, i64),
     /// Scalers of all numeric inputs.
@@ -60,6 +67,7 @@ impl StepFeatures {
             12 => (12, [2, 3, 6, 12, 24]),
             m => (m, [m, 2 * m, 4 * m, 8 * m, 16 * m]),
         };
+        let position = if year > season { season } else { 1 };
         let histories = |index: usize| {
             panel.series.iter().enumerate().map(move |(i, s)| (&panel.covariate(index, i)[..s.len], panel.history(i)))
         };
@@ -68,13 +76,19 @@ impl StepFeatures {
             Scaler::fit(ScalingMethod::Standard, known)
         };
         let covariates = panel.covariates.iter().enumerate().map(|(i, c)| (c.known, scaler(i))).collect();
-        let is_binary = |index: usize| {
+        let is_levelled = |index: usize| {
+            let mut levels: Vec<f32> = Vec::new();
+            let known = histories(index).flat_map(|(values, _)| values).filter(|x| !x.is_nan());
             panel.covariates[index].known == Known::Ahead
-                && histories(index).flat_map(|(values, _)| values).all(|x| x.is_nan() || *x == 0.0 || *x == 1.0)
+                && known.into_iter().all(|x| {
+                    let new = !levels.contains(x);
+                    levels.extend(new.then_some(*x));
+                    levels.len() <= MOST_LEVELS
+                })
         };
-        let binary: Vec<usize> = (0..panel.covariates.len()).filter(|index| is_binary(*index)).collect();
+        let levelled: Vec<usize> = (0..panel.covariates.len()).filter(|index| is_levelled(*index)).collect();
         let mut forced = Vec::new();
-        for &index in &binary {
+        for &index in &levelled {
             for value in [0.0, 1.0] {
                 let (mut steps, mut zeros) = (0u32, 0u32);
                 for (covariate, target) in histories(index).flat_map(|(values, history)| values.iter().zip(history)) {
@@ -100,20 +114,29 @@ impl StepFeatures {
         let mut features = StepFeatures {
             horizon,
             season,
+            position,
             year,
             rolling,
             statics,
             covariates,
-            binary,
+            levelled,
             forced,
             effects: Effects::default(),
             strongest: None,
+            usual_level: 1.0,
             trend,
             inputs: Vec::new(),
         };
-        features.effects = Effects::learn(panel, &features.binary, season, &features.prepare(panel).values);
+        let known = (0..panel.series.len()).filter_map(|i| first_level(panel.history(i), features.least_history()));
+        let mut known: Vec<f32> = known.collect();
+        known.sort_unstable_by(f32::total_cmp);
+        features.usual_level = known.get(known.len() / 2).copied().unwrap_or(1.0);
+        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).values);
         let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
-        features.strongest = features.effects.strongest(&forced);
+        features.strongest = features.effects.strongest(&forced).map(|index| {
+            let known = || histories(index).flat_map(|(values, _)| values).copied().filter(|x| !x.is_nan());
+            (index, 0.5 * (known().fold(f32::INFINITY, f32::min) + known().fold(f32::NEG_INFINITY, f32::max)))
+        });
         features.inputs = vec![Scaler { center: 0.0, scale: 1.0 }; features.width()];
         features
     }
@@ -125,8 +148,8 @@ impl StepFeatures {
     pub fn width(&self) -> usize {
         let covariates: usize =
             self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
-        let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + 5;
-        covariates + self.binary.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width()
+        let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + YEAR_INPUTS;
+        covariates + self.levelled.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width()
     }
 
     pub fn least_history(&self) -> usize {
@@ -178,13 +201,7 @@ pub struct Prepared<'a> {
 impl Prepared<'_> {
     fn add(&mut self, series: usize) {
         let history = self.panel.history(series);
-        // The level is read from the oldest values, which lie before every origin that is learnt from.
-        let oldest = &history[..history.len().min(self.features.least_history())];
-        let size = |values: &[f32]| {
-            let known: Vec<f32> = values.iter().copied().filter(|y| !y.is_nan() && *y != 0.0).map(f32::abs).collect();
-            known.iter().map(|y| f64::from(*y)).sum::<f64>() as f32 / known.len() as f32
-        };
-        let level = Some(size(oldest)).filter(|x| x.is_finite() && *x > 0.0).unwrap_or(1.0);
+        let level = first_level(history, self.features.least_history()).unwrap_or(self.features.usual_level);
         let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
         let value = |(step, y): (usize, &f32)| match y.is_nan() || self.is_forced_zero(series, step) {
             true => f32::NAN,
@@ -233,7 +250,8 @@ impl Prepared<'_> {
 
     /// Whether the strongest covariate is set at a step.
     fn flag(&self, series: usize, step: i64) -> bool {
-        self.features.strongest.and_then(|covariate| self.planned(covariate, series, step)) == Some(1.0)
+        let strongest = self.features.strongest;
+        strongest.is_some_and(|(index, middle)| self.planned(index, series, step).is_some_and(|value| value > middle))
     }
 
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
@@ -275,7 +293,7 @@ impl Prepared<'_> {
                 }
             }
         }
-        for index in &self.features.binary {
+        for index in &self.features.levelled {
             NEIGHBOURS.iter().for_each(|by| inputs.push(self.planned(*index, series, step + by).unwrap_or(0.0)));
         }
     }
@@ -297,24 +315,24 @@ impl Prepared<'_> {
     }
 
     fn past(&self, (series, origin, step): (usize, i64, i64), center: f32, inputs: &mut Writer) {
-        let StepFeatures { season, year, rolling, .. } = *self.features;
-        let (season, year) = (season as i64, year as i64);
+        let StepFeatures { position, year, rolling, .. } = *self.features;
+        let (position, year) = (position as i64, year as i64);
         inputs.push(center);
         inputs.push(self.value(series, origin - 1).map_or(0.0, |value| value - center));
         for length in rolling {
             inputs.push(self.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
         }
         // The newest step before the origin at the same position of the season.
-        let same = step - ((step - origin) / season + 1) * season;
+        let same = step - ((step - origin) / position + 1) * position;
         for back in 0..SAME_POSITION as i64 {
-            let at = same - back * season;
+            let at = same - back * position;
             inputs.push(self.value(series, at).map_or(0.0, |value| value - center));
             inputs.push(f32::from(u8::from(self.flag(series, at))));
         }
         let flag = self.flag(series, step);
         let (mut sum, mut count) = (0.0, 0.0f32);
         for back in 0..SEASONS_BACK[1] {
-            let at = same - back as i64 * season;
+            let at = same - back as i64 * position;
             if let Some(value) = self.value(series, at).filter(|_| self.flag(series, at) == flag) {
                 sum += value - center;
                 count += 1.0;
@@ -330,10 +348,10 @@ impl Prepared<'_> {
         let level = self.mean(series, origin - years - rolling[3] as i64, origin - years);
         let relative = |value: Option<f32>| value.zip(level).map_or(0.0, |(value, level)| value - level);
         inputs.push(relative(self.value(series, then)));
-        inputs.push(relative(self.value(series, then - season)));
+        inputs.push(relative(self.value(series, then - position)));
         // Never at or behind the origin.
-        inputs.push(relative(self.value(series, (then + season).min(origin - 1))));
-        inputs.push(relative(self.mean(series, then - season, (then + season + 1).min(origin))));
+        inputs.push(relative(self.value(series, (then + position).min(origin - 1))));
+        inputs.push(relative(self.mean(series, then - position, (then + position + 1).min(origin))));
         inputs.push(level.map_or(0.0, |level| level - center));
     }
 
@@ -343,6 +361,14 @@ impl Prepared<'_> {
         let taught = !value.is_nan() && !self.is_forced_zero(sample.series, step);
         (target[0], weight[0]) = if taught { (norm.compress(value), 1.0) } else { (0.0, 0.0) };
     }
+}
+
+/// The size of a usual value by the oldest ones, which lie before every origin that is learnt from; `None` when they are
+/// all zero, as of a store that opens later.
+fn first_level(history: &[f32], least: usize) -> Option<f32> {
+    let oldest = history.iter().take(least).filter(|y| !y.is_nan() && **y != 0.0).map(|y| f64::from(y.abs()));
+    let (sum, n) = oldest.fold((0.0, 0u32), |(sum, n), y| (sum + y, n + 1));
+    Some((sum / f64::from(n)) as f32).filter(|level| level.is_finite() && *level > 0.0)
 }
 
 /// Writes inputs one after another.

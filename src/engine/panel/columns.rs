@@ -1,0 +1,99 @@
+//! Source columns beside the target as a panel holds them: covariates by step, statics by series.
+
+use super::super::config::Roles;
+use super::super::error::{Error, Result};
+use super::super::frame::{Encoder, numbers};
+use super::super::table::{Column, Table, Value};
+use super::{Covariate, Series, Static, show_key};
+
+pub(super) fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
+    let one = |name: String, known| Covariate { name, known, values: Vec::new() };
+    encoders
+        .iter()
+        .flat_map(|encoder| match &encoder.categories {
+            None => vec![one(encoder.column.clone(), encoder.known)],
+            Some(values) => {
+                values.iter().map(|value| one(format!("{}={value}", encoder.column), encoder.known)).collect()
+            }
+        })
+        .collect()
+}
+
+/// Writes one column's rows into its inputs: the mean of a step's numbers, the last of its categories.
+pub(super) fn encode(
+    encoder: &Encoder,
+    table: &Table,
+    placed: impl Iterator<Item = (usize, usize)>,
+    targets: &mut [Covariate],
+) -> Result<()> {
+    match (table.column(&encoder.column), &encoder.categories) {
+        (Some(Column::Categories(column)), Some(known)) => {
+            let codes: Vec<Option<usize>> =
+                column.values.iter().map(|value| known.iter().position(|other| other == value)).collect();
+            for (at, row) in placed {
+                let Some(code) = codes.get(column.codes[row] as usize) else { continue };
+                for (input, target) in targets.iter_mut().enumerate() {
+                    target.values[at] = f32::from(u8::from(*code == Some(input)));
+                }
+            }
+        }
+        (_, None) => {
+            let column = numbers(table, &encoder.column)?;
+            let mut same = (usize::MAX, 0.0);
+            for (at, row) in placed {
+                let value = column.values[row];
+                if value.is_nan() {
+                    continue;
+                }
+                let mean = &mut targets[0].values[at];
+                same = if same.0 == at && !mean.is_nan() { (at, same.1 + 1.0) } else { (at, 1.0) };
+                *mean = if same.1 > 1.0 { *mean + (value - *mean) / same.1 } else { value };
+            }
+        }
+        _ => return Err(Error::Damaged { reason: format!("column \"{}\" is no category", encoder.column) }),
+    }
+    Ok(())
+}
+
+/// The static covariates of all series.
+pub(super) fn statics(
+    table: &Table,
+    roles: &Roles,
+    series: &[Series],
+    sorted: &[Vec<(i64, u32)>],
+) -> Result<Vec<Static>> {
+    let mut all = Vec::new();
+    for name in &roles.statics {
+        let not_static =
+            |i: usize| Error::NotStatic { column: name.clone(), series: show_key(&roles.series, &series[i].key) };
+        match table.column(name) {
+            Some(Column::Categories(column)) => {
+                let mut values = Vec::with_capacity(series.len());
+                for (i, rows) in sorted.iter().enumerate() {
+                    let mut codes =
+                        rows.iter().map(|(_, row)| *row as usize).filter(|row| column.value(*row) != Value::Null);
+                    let first = codes.next();
+                    if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
+                        return Err(not_static(i));
+                    }
+                    values.push(first.map_or(Value::Null, |row| column.value(row)));
+                }
+                all.push(Static::Categories(name.clone(), values));
+            }
+            _ => {
+                let column = numbers(table, name)?;
+                let mut values = Vec::with_capacity(series.len());
+                for (i, rows) in sorted.iter().enumerate() {
+                    let mut known = rows.iter().map(|(_, row)| column.values[*row as usize]).filter(|x| !x.is_nan());
+                    let first = known.next();
+                    if known.any(|value| Some(value) != first) {
+                        return Err(not_static(i));
+                    }
+                    values.push(first.unwrap_or(f32::NAN));
+                }
+                all.push(Static::Numbers(name.clone(), values));
+            }
+        }
+    }
+    Ok(all)
+}
