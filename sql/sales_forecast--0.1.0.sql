@@ -150,7 +150,7 @@ CREATE TYPE sales_forecast.forecast_row AS (
   upper double precision
 );
 COMMENT ON TYPE sales_forecast.forecast_row IS 'One row of forecast(): a series, a step ahead, and the interval around its forecast.';
-COMMENT ON COLUMN sales_forecast.forecast_row.series IS 'Series columns and their values, for example {"store": 1, "sku": "A"}.';
+COMMENT ON COLUMN sales_forecast.forecast_row.series IS 'Series columns and their values, for example {"store": 1, "sku": "A"}; columns of an aggregate''s level, {} for the total.';
 COMMENT ON COLUMN sales_forecast.forecast_row."time" IS 'Start of the step.';
 COMMENT ON COLUMN sales_forecast.forecast_row.forecast IS 'Expected value.';
 COMMENT ON COLUMN sales_forecast.forecast_row.lower IS 'Lower end of the interval that holds the value with the probability level.';
@@ -163,7 +163,7 @@ CREATE TYPE sales_forecast.quantile_row AS (
   value double precision
 );
 COMMENT ON TYPE sales_forecast.quantile_row IS 'One row of forecast_quantiles(): a series, a step ahead, and a value it stays below with a probability.';
-COMMENT ON COLUMN sales_forecast.quantile_row.series IS 'Series columns and their values, for example {"store": 1, "sku": "A"}.';
+COMMENT ON COLUMN sales_forecast.quantile_row.series IS 'Series columns and their values, for example {"store": 1, "sku": "A"}; columns of an aggregate''s level, {} for the total.';
 COMMENT ON COLUMN sales_forecast.quantile_row."time" IS 'Start of the step.';
 COMMENT ON COLUMN sales_forecast.quantile_row.quantile IS 'Probability of a value below, between 0 and 1.';
 COMMENT ON COLUMN sales_forecast.quantile_row.value IS 'The quantile itself, in units of the target.';
@@ -344,12 +344,13 @@ CREATE FUNCTION @extschema@.forecast(
   level double precision DEFAULT 0.8,
   future text DEFAULT NULL,
   as_of timestamptz DEFAULT NULL,
-  version integer DEFAULT NULL
+  version integer DEFAULT NULL,
+  aggregates boolean DEFAULT false
 )
 RETURNS SETOF sales_forecast.forecast_row STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_wrapper' LANGUAGE c;
-COMMENT ON FUNCTION @extschema@.forecast(text, integer, jsonb, double precision, text, timestamptz, integer)
-IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source.';
+COMMENT ON FUNCTION @extschema@.forecast(text, integer, jsonb, double precision, text, timestamptz, integer, boolean)
+IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source; with aggregates also the sums of its hierarchy, the total first.';
 
 CREATE FUNCTION @extschema@.forecast_quantiles(
   model text,
@@ -358,11 +359,12 @@ CREATE FUNCTION @extschema@.forecast_quantiles(
   series jsonb DEFAULT NULL,
   future text DEFAULT NULL,
   as_of timestamptz DEFAULT NULL,
-  version integer DEFAULT NULL
+  version integer DEFAULT NULL,
+  aggregates boolean DEFAULT false
 )
 RETURNS SETOF sales_forecast.quantile_row STABLE PARALLEL SAFE COST 10000 ROWS 300
 AS 'MODULE_PATHNAME', 'forecast_quantiles_wrapper' LANGUAGE c;
-COMMENT ON FUNCTION @extschema@.forecast_quantiles(text, double precision[], integer, jsonb, text, timestamptz, integer)
+COMMENT ON FUNCTION @extschema@.forecast_quantiles(text, double precision[], integer, jsonb, text, timestamptz, integer, boolean)
 IS 'Forecasts as forecast() does, one row for each series, step and quantile.';
 
 CREATE FUNCTION @extschema@.forecast(model text, "row" record)

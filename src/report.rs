@@ -7,7 +7,7 @@
 //! | 22003 | numeric_value_out_of_range | `NotFinite` |
 //! | 22004 | null_value_not_allowed | `NullTime` |
 //! | 22021 | character_not_in_repertoire | `NotUtf8` |
-//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `UnknownArea`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownLevel`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
+//! | 22023 | invalid_parameter_value | `UnknownOption`, `InvalidOption`, `UnknownArea`, `InvalidArgument`, `ColumnUsedTwice`, `UnknownLevel`, `NoHierarchy`, `UnknownSeries`, `UnknownSeriesKey`, `MissingFeature`, `InvalidFeature` |
 //! | 38000 | external_routine_exception | `Numeric` |
 //! | 42501 | insufficient_privilege | `NoRight` |
 //! | 42601 | syntax_error | `NotOneSelect` |
@@ -73,6 +73,7 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::InvalidArgument { .. }
         | Error::ColumnUsedTwice { .. }
         | Error::UnknownLevel { .. }
+        | Error::NoHierarchy
         | Error::UnknownSeries { .. }
         | Error::UnknownSeriesKey { .. }
         | Error::MissingFeature { .. }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::holidays;
+use sales_forecast::engine::nodes::Nodes;
 use sales_forecast::engine::panel::{Panel, View};
 use sales_forecast::engine::request::Request;
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
@@ -63,7 +64,8 @@ fn error_at_easter(options: serde_json::Value, good_fridays: &[i64]) -> f32 {
     let mut panel =
         Panel::build(&table, &request.roles, &request.options, frame, View::default()).expect("the same rows");
     panel.plan(&frame.events, &[], 2 * HORIZON, View::default()).expect("memory");
-    let forecast = model.forecast(&panel, &[0], HORIZON, 0.8).expect("no plan is missing").remove(0);
+    let nodes = Nodes::new(panel, &request.roles, &request.options, None).expect("no hierarchy");
+    let forecast = model.forecast(&nodes, &[0], HORIZON, 0.8).expect("no plan is missing").remove(0);
     let error = |step: usize| (forecast.point[step] - sales(HISTORY.end + step as i64, good_fridays)).abs();
     EASTER.map(error).sum::<f32>() / EASTER.len() as f32
 }

@@ -15,6 +15,7 @@ use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::classical::Method;
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::metrics::{Scale, scale};
+use sales_forecast::engine::nodes::Nodes;
 use sales_forecast::engine::panel::{Panel, View};
 use sales_forecast::engine::request::Request;
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
@@ -306,8 +307,10 @@ fn main() {
     let view = View::default();
     let panel = Panel::build(&set.table(hidden), &roles, &options, &model.spec.frame, view).expect("panel");
     let wanted: Vec<usize> = (0..panel.series.len()).collect();
-    let points = model.forecast(&panel, &wanted, set.horizon, 0.8).expect("forecasts");
-    let quantiles = model.forecast_quantiles(&panel, &wanted, set.horizon, &LEVELS).expect("forecasts");
+    let nodes = Nodes::new(panel, &roles, &options, None).expect("no hierarchy");
+    let panel = &nodes.panel;
+    let points = model.forecast(&nodes, &wanted, set.horizon, 0.8).expect("forecasts");
+    let quantiles = model.forecast_quantiles(&nodes, &wanted, set.horizon, &LEVELS).expect("forecasts");
     let pretrained = std::env::var("PRIORS").ok().map(|files| {
         let members: Vec<sales_forecast::engine::prior::Prior> = files.split(',').map(prior::load).collect();
         wanted.iter().map(|i| prior::forecast(&members, panel.history(*i), set.season, set.horizon)).collect::<Vec<_>>()
@@ -354,7 +357,7 @@ fn main() {
                 None => point.point.clone(),
             };
             let (levels, point_values) = (&mixed, &point_mixed);
-            let series = &panel.series[point.series];
+            let series = &panel.series[point.node];
             let history: Vec<f32> = (0..series.len)
                 .map(|at| known.get(&(&series.key[0], series.first + at as i64)).copied().unwrap_or(f32::NAN))
                 .collect();

@@ -9,7 +9,9 @@ use crate::catalog::Entry;
 use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::config::Roles;
-use crate::engine::model::{Forecast, Model};
+use crate::engine::hierarchy::Tree;
+use crate::engine::model::{Forecast, Model, Spec};
+use crate::engine::nodes::Nodes;
 use crate::engine::panel::{Panel, View};
 use crate::engine::table::{Column, Table, Value};
 use crate::loaded::{self, Body, Loaded};
@@ -22,6 +24,7 @@ use super::time::Class;
 use super::train;
 
 #[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)] // One for each SQL argument.
 fn forecast(
     model: Option<&str>,
     horizon: Option<i32>,
@@ -30,6 +33,7 @@ fn forecast(
     future: Option<&str>,
     as_of: Option<TimestampWithTimeZone>,
     version: Option<i32>,
+    aggregates: Option<bool>,
 ) -> TableIterator<
     'static,
     (
@@ -43,14 +47,14 @@ fn forecast(
     let (entry, loaded) = loaded::find(super::given("model", model), version);
     let model = or_raise(loaded.series());
     let level = or_raise(share("level", level.unwrap_or(0.8)));
-    let call = or_raise(Call::new(model, horizon, series));
+    let call = or_raise(Call::new(model, horizon, series, aggregates));
     let class = loaded.time_class.unwrap_or(Class::Local);
-    let (panel, wanted) = or_raise(call.panel(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
-    let forecasts = or_raise(model.forecast(&panel, &wanted, call.horizon, level));
+    let (nodes, wanted) = or_raise(call.nodes(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
+    let forecasts = or_raise(model.forecast(&nodes, &wanted, call.horizon, level));
     let row = move |forecast: Forecast| {
-        let key = key_json(&model.spec.roles, &panel.series[forecast.series].key);
+        let key = nodes.tree.key(forecast.node);
         let steps = forecast.point.into_iter().zip(forecast.lower.into_iter().zip(forecast.upper)).enumerate();
-        let time = |step: usize| class.sql(panel.calendar.time(forecast.first + step as i64));
+        let time = |step: usize| class.sql(nodes.panel.calendar.time(forecast.first + step as i64));
         let rows = steps.map(|(step, (point, (lower, upper)))| {
             (JsonB(key.clone()), time(step), f64::from(point), f64::from(lower), f64::from(upper))
         });
@@ -70,6 +74,7 @@ fn forecast_quantiles(
     future: Option<&str>,
     as_of: Option<TimestampWithTimeZone>,
     version: Option<i32>,
+    aggregates: Option<bool>,
 ) -> TableIterator<
     'static,
     (name!(series, JsonB), name!(time, TimestampWithTimeZone), name!(quantile, f64), name!(value, f64)),
@@ -78,17 +83,16 @@ fn forecast_quantiles(
     let model = or_raise(loaded.series());
     let asked: Vec<f64> = super::given("quantiles", quantiles).into_iter().map(|x| x.unwrap_or(f64::NAN)).collect();
     let shares: Vec<f32> = asked.iter().map(|value| or_raise(share("quantiles", *value))).collect();
-    let call = or_raise(Call::new(model, horizon, series));
+    let call = or_raise(Call::new(model, horizon, series, aggregates));
     let class = loaded.time_class.unwrap_or(Class::Local);
-    let (panel, wanted) = or_raise(call.panel(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
-    let paths = or_raise(model.forecast_quantiles(&panel, &wanted, call.horizon, &shares));
+    let (nodes, wanted) = or_raise(call.nodes(&entry, &loaded, model, future, as_of.map(|time| class.engine(time))));
+    let paths = or_raise(model.forecast_quantiles(&nodes, &wanted, call.horizon, &shares));
     let mut rows = Vec::with_capacity(wanted.len() * call.horizon * shares.len());
-    for (series, steps) in wanted.into_iter().zip(paths) {
+    for (node, steps) in wanted.into_iter().zip(paths) {
         pgrx::check_for_interrupts!();
-        let series = &panel.series[series];
-        let key = key_json(&model.spec.roles, &series.key);
+        let key = nodes.tree.key(node);
         for (step, values) in steps.into_iter().enumerate() {
-            let time = class.sql(panel.calendar.time(series.end() + step as i64));
+            let time = class.sql(nodes.panel.calendar.time(nodes.end(node) + step as i64));
             let row = |(quantile, value): (&f64, f32)| (JsonB(key.clone()), time, *quantile, f64::from(value));
             rows.extend(asked.iter().zip(values).map(row));
         }
@@ -106,10 +110,16 @@ fn share(name: &'static str, value: f64) -> Result<f32, Error> {
 struct Call {
     horizon: usize,
     filters: Option<Vec<Vec<(String, Value)>>>,
+    aggregates: bool,
 }
 
 impl Call {
-    fn new(model: &Model, horizon: Option<i32>, series: Option<JsonB>) -> report::Result<Call> {
+    fn new(
+        model: &Model,
+        horizon: Option<i32>,
+        series: Option<JsonB>,
+        aggregates: Option<bool>,
+    ) -> report::Result<Call> {
         let most = settings::max_horizon();
         let refused = |name, value: String, allowed: String| Error::InvalidArgument { name, value, allowed };
         let horizon = match horizon {
@@ -119,19 +129,23 @@ impl Call {
                 .filter(|steps| (1..=most).contains(steps))
                 .ok_or_else(|| refused("horizon", steps.to_string(), format!("from 1 to {most}")))?,
         };
-        let filters = series.map(|JsonB(json)| filters(&model.spec.roles, &json)).transpose()?;
-        Ok(Call { horizon, filters })
+        let aggregates = aggregates.unwrap_or(false);
+        if aggregates && model.spec.options.hierarchy.is_none() {
+            return Err(Error::NoHierarchy.into());
+        }
+        let filters = series.map(|JsonB(json)| filters(&model.spec, &json)).transpose()?;
+        Ok(Call { horizon, filters, aggregates })
     }
 
-    /// The series as they are now, and which of them are asked for.
-    fn panel(
+    /// The series as they are now, what they add up to, and which of all are asked for, from the top down.
+    fn nodes(
         &self,
         entry: &Entry,
         loaded: &Loaded,
         model: &Model,
         future: Option<&str>,
         as_of: Option<i64>,
-    ) -> report::Result<(Panel, Vec<usize>)> {
+    ) -> report::Result<(Nodes, Vec<usize>)> {
         let roles = &model.spec.roles;
         let mut budget = Budget::new(settings::max_memory());
         let (mut table, newest, events) = scope::as_user(entry.owner, || {
@@ -152,12 +166,15 @@ impl Call {
         let mut panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
         // Forecasts beyond the horizon are made a whole horizon at a time.
         panel.plan(&model.spec.frame.events, &events, self.horizon + model.spec.horizon, view)?;
-        let wanted: Vec<usize> =
-            (0..panel.series.len()).filter(|i| self.matches(roles, &panel.series[*i].key)).collect();
+        let nodes = Nodes::new(panel, roles, &model.spec.options, view.most_memory)?;
+        let tree = &nodes.tree;
+        let first = if self.aggregates { 0 } else { tree.aggregates() };
+        let mut wanted: Vec<usize> = (first..tree.len()).filter(|node| self.matches(tree, *node)).collect();
+        wanted.sort_by_key(|node| tree.level(*node));
         if wanted.is_empty() {
             return Err(self.unknown().into());
         }
-        Ok((panel, wanted))
+        Ok((nodes, wanted))
     }
 
     /// The model's rows, those of one series only where the filter can be left to an index.
@@ -167,7 +184,9 @@ impl Call {
         let wanted = train::wanted(roles, &model.spec.options, &columns);
         let mut predicates = Vec::new();
         let mut params = Vec::new();
-        if let Some([filter]) = self.filters.as_deref() {
+        // Series that are to add up end together, and by MinT each depends on all.
+        let alone = model.spec.options.hierarchy.is_none();
+        if let Some([filter]) = self.filters.as_deref().filter(|_| alone) {
             for (name, value) in filter {
                 let Some(column) = columns.iter().find(|column| column.name == *name) else { continue };
                 let Some((param, cast)) = parameter(column, value) else { continue };
@@ -217,9 +236,9 @@ impl Call {
         })
     }
 
-    fn matches(&self, roles: &Roles, key: &[Value]) -> bool {
-        let value = |name: &str| roles.series.iter().position(|known| known == name).map(|at| &key[at]);
-        let holds = |filter: &Vec<(String, Value)>| filter.iter().all(|(name, wanted)| value(name) == Some(wanted));
+    fn matches(&self, tree: &Tree, node: usize) -> bool {
+        let holds =
+            |filter: &Vec<(String, Value)>| filter.iter().all(|(name, wanted)| tree.value(node, name) == Some(wanted));
         self.filters.as_ref().is_none_or(|filters| filters.iter().any(holds))
     }
 
@@ -262,20 +281,23 @@ fn read_future(text: &str, roles: &Roles, budget: &mut Budget) -> report::Result
     Ok(table)
 }
 
-/// One object, or a list of them; each names some or all key columns.
-fn filters(roles: &Roles, json: &Json) -> Result<Vec<Vec<(String, Value)>>, Error> {
+/// One object, or a list of them; each names some or all key columns and levels of the hierarchy.
+fn filters(spec: &Spec, json: &Json) -> Result<Vec<Vec<(String, Value)>>, Error> {
     let refused = |value: &Json| Error::InvalidArgument {
         name: "series",
         value: value.to_string(),
         allowed: "an object such as {\"sku\": \"A\"}, or a list of such objects".into(),
     };
+    let (keys, levels) = (&spec.roles.series, spec.options.hierarchy.iter().flat_map(|hierarchy| &hierarchy.levels));
+    let known: Vec<&String> = keys.iter().chain(levels.filter(|level| !keys.contains(level))).collect();
     let one = |json: &Json| -> Result<Vec<(String, Value)>, Error> {
         let fields = json.as_object().ok_or_else(|| refused(json))?;
         fields
             .iter()
             .map(|(name, value)| {
-                if !roles.series.contains(name) {
-                    return Err(Error::UnknownSeriesKey { key: name.clone(), allowed: roles.series.join(", ") });
+                if !known.contains(&name) {
+                    let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+                    return Err(Error::UnknownSeriesKey { key: name.clone(), allowed: known.join(", ") });
                 }
                 let value = match value {
                     Json::Null => Value::Null,

@@ -8,6 +8,7 @@ use pgrx::PgSqlErrorCode;
 mod evaluate;
 mod forecast;
 mod models;
+mod notices;
 pub(crate) mod time;
 mod train;
 

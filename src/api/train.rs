@@ -1,6 +1,6 @@
 //! `forecast_fit`, and through it `CALL forecast_train`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
@@ -13,7 +13,8 @@ use crate::engine::codec;
 use crate::engine::config::{Options, Roles};
 use crate::engine::evaluation::Compared;
 use crate::engine::metrics::Scores;
-use crate::engine::request::{Progress, Request};
+use crate::engine::reconciled::Level;
+use crate::engine::request::Request;
 use crate::engine::table::Table;
 use crate::engine::train::Trained;
 use crate::engine::{Error, regression, train};
@@ -22,10 +23,8 @@ use crate::scan::Kind as ColumnKind;
 use crate::source::{Clauses, Role, Source, SourceColumn};
 use crate::{device, events, settings};
 
+use super::notices::{Reporter, summarise};
 use super::time;
-
-/// Between two NOTICEs of progress.
-const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
 type Row = (String, i32, i64, i64, i32, f64, String, Option<f64>, String, Option<f64>, Option<f64>);
 
@@ -108,7 +107,7 @@ fn fit(mut call: Call) -> Row {
     }
     let table = or_raise(read(&source, &columns, &call));
     let rows = table.rows as i64;
-    let mut progress = Reporter { started, said: started };
+    let mut progress = Reporter::new(started);
     let mut published = match regression {
         true => {
             let trained = or_raise(regression::train(&table, &request, &mut |step| progress.step(step)));
@@ -225,57 +224,6 @@ fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> report::Resul
     Ok(table)
 }
 
-/// Looks for interrupts at every step and tells how far it is now and then.
-struct Reporter {
-    started: Instant,
-    said: Instant,
-}
-
-impl Reporter {
-    fn step(&mut self, Progress { stage, done, loss }: Progress) {
-        pgrx::check_for_interrupts!();
-        if self.said.elapsed() < NOTICE_EVERY {
-            return;
-        }
-        self.said = Instant::now();
-        let seconds = self.started.elapsed().as_secs();
-        report::notice(&format!("{stage}: {:.0} %, loss {loss:.4}, {seconds} s", 100.0 * done));
-    }
-}
-
-fn summarise(Trained { model, .. }: &Trained) {
-    let spec = &model.spec;
-    let summary = &spec.summary;
-    report::notice(&format!(
-        "{} series, {} steps of one {}, horizon {}; {} duplicates merged, {} gaps filled, {} outliers touched",
-        spec.series.len(),
-        summary.steps,
-        spec.frame.calendar.frequency,
-        spec.horizon,
-        summary.duplicates,
-        summary.filled,
-        summary.outliers,
-    ));
-    if !summary.unseen_events.is_empty() {
-        let names = summary.unseen_events.join(", ");
-        report::notice(&format!("left out, as they were on fewer than two days of the history: {names}"));
-    }
-    let others = spec.series.iter().filter(|series| series.only.is_some()).count();
-    if others > 0 {
-        report::notice(&format!(
-            "{others} series are served by one method alone; SELECT * FROM forecast_series('...') says why"
-        ));
-    }
-    report::notice(&format!("forecasts are made of: {}", spec.blend.describe()));
-    let (asked, windows) = (spec.options.backtest.windows, model.evaluation.windows.len());
-    if windows > 0 && windows < asked {
-        report::notice(&format!("only {windows} of {asked} backtest windows have history enough before them"));
-    }
-    if windows == 0 {
-        report::notice("no series is long enough to hold data out: the model has no score");
-    }
-}
-
 fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {
     Card {
         extension_version: env!("CARGO_PKG_VERSION").into(),
@@ -307,9 +255,14 @@ fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {
     }
 }
 
-fn publish_series(call: &Call, Trained { model, epochs, span }: Trained) -> Published {
+fn publish_series(call: &Call, Trained { model, epochs, levels, span }: Trained) -> Published {
     let (spec, tensors) = or_raise(model.store());
     let whole = model.evaluation.whole();
+    let mut metrics = compared(&whole);
+    if !levels.is_empty() {
+        let method = model.spec.options.hierarchy.as_ref().and_then(|hierarchy| hierarchy.method);
+        metrics["hierarchy"] = json!({"method": method, "levels": levels.iter().map(by_level).collect::<Vec<Json>>()});
+    }
     let (metric, value, baseline_value) = whole.metric(model.spec.metric());
     let class = model.spec.frame.calendar.clone();
     let card = Card {
@@ -324,7 +277,7 @@ fn publish_series(call: &Call, Trained { model, epochs, span }: Trained) -> Publ
         baseline: "seasonal_naive".into(),
         baseline_value,
         skill: whole.skill(model.spec.metric()),
-        metrics: compared(&whole),
+        metrics,
         ..blank_card(call, Kind::Series, &spec)
     };
     Published { card, spec, tensors }
@@ -356,6 +309,10 @@ fn compared(whole: &Compared) -> Json {
         "seasonal_naive": measures(&whole.baseline),
         "naive": measures(&whole.naive),
     })
+}
+
+fn by_level(Level { columns, base, bottom_up, mint }: &Level) -> Json {
+    json!({"level": columns, "wape": {"unreconciled": base.wape(), "bottom_up": bottom_up.wape(), "mint": mint.wape()}})
 }
 
 /// All measures of a group by name; those that are not defined are left out.

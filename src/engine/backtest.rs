@@ -132,7 +132,7 @@ pub fn backtest(
         spec.blend = found.as_ref().map_or_else(|| candidates.clone(), |found| found.tally.blend(&candidates));
         let most = if window == 0 { usize::MAX } else { FEWEST_MEMBERS };
         let (members, epochs) = fit_members(&learnt, request, (&spec.blend, horizon), most, "scoring", progress)?;
-        let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon) };
+        let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon), aggregates: None };
         let (mut evaluation, mut tally) = match found {
             Some(found) => (found.evaluation, found.tally),
             None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),

@@ -48,6 +48,8 @@ pub enum Error {
     NullLevel { column: String, series: String },
     #[error("hierarchy is no tree: {child} lies under {first} and under {second}")]
     NoTree { child: String, first: String, second: String, statics: String },
+    #[error("there are no aggregates: the model has no hierarchy")]
+    NoHierarchy,
     #[error("future covariate \"{column}\" is missing for series {series} at {time}")]
     MissingFuture { column: String, series: String, time: String },
     #[error("unknown series {series}")]
@@ -106,6 +108,10 @@ impl Error {
             }
             Error::NoTree { statics, .. } => {
                 format!("Correct the source, or name {statics} in series_columns too: then every pair is a node.")
+            }
+            Error::NoHierarchy => {
+                "Train it with one, for example options => '{\"hierarchy\": [\"region\"]}'; [] is the total alone."
+                    .into()
             }
             Error::ColumnUsedTwice { .. } => "Name each column in one role only.".into(),
             Error::NoRows => "Check the source's rows and the filters of its query.".into(),

@@ -16,15 +16,15 @@ use super::table::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hierarchy {
     pub levels: Vec<String>,
-    pub method: Reconciliation,
+    /// What had the smaller errors in the backtest when `None`; in a trained model it is known.
+    pub method: Option<Reconciliation>,
 }
 
 /// How forecasts of all levels become ones that add up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reconciliation {
     /// The smallest total error variance, by a shrunk covariance of past errors.
-    #[default]
     Mint,
     /// Aggregates are sums of the series' own forecasts.
     BottomUp,
@@ -131,6 +131,12 @@ impl Tree {
         })
     }
 
+    /// The series alone, which add up to nothing.
+    pub fn bare(panel: &Panel, roles: &Roles) -> Tree {
+        let nodes = panel.series.iter().map(|series| Node { key: series.key.clone(), parent: None }).collect();
+        Tree { levels: Vec::new(), series_columns: roles.series.clone(), nodes, aggregates: 0 }
+    }
+
     /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -161,11 +167,21 @@ impl Tree {
         if node < self.aggregates { self.nodes[node].key.len() } else { self.levels.len() + 1 }
     }
 
+    /// The columns that name a node.
+    pub fn columns(&self, node: usize) -> &[String] {
+        if node < self.aggregates { &self.levels[..self.nodes[node].key.len()] } else { &self.series_columns }
+    }
+
     /// A node as users read it: `{}` for the total, `{"region": "north"}`, the key of a series.
     pub fn key(&self, node: usize) -> Json {
-        let names = if node < self.aggregates { &self.levels } else { &self.series_columns };
-        let fields = names.iter().zip(&self.nodes[node].key).map(|(name, value)| (name.clone(), json!(value)));
-        Json::Object(fields.collect::<Map<String, Json>>())
+        let named = self.columns(node).iter().zip(&self.nodes[node].key);
+        Json::Object(named.map(|(name, value)| (name.clone(), json!(value))).collect::<Map<String, Json>>())
+    }
+
+    /// The value of a column in a node's key or in those above it.
+    pub fn value(&self, node: usize, column: &str) -> Option<&Value> {
+        let own = self.columns(node).iter().position(|name| name == column).map(|at| &self.nodes[node].key[at]);
+        own.or_else(|| self.value(self.parent(node)?, column))
     }
 
     /// Rows `[trained, columns]` of another tree's nodes, brought into the order of this one's; NaN where it has no such node.

@@ -53,7 +53,7 @@ pub fn panel(roles: &Roles, rows: &[Row]) -> Panel {
 }
 
 pub fn hierarchy(levels: &str) -> Hierarchy {
-    Hierarchy { levels: names(levels), method: Reconciliation::Mint }
+    Hierarchy { levels: names(levels), method: Some(Reconciliation::Mint) }
 }
 
 /// The tree over series that each have one value.

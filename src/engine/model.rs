@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::blend::{Telling, Told};
 use super::classical::{self, Method};
+use super::coherent::Aggregates;
 use super::config::Loss;
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
@@ -13,6 +14,7 @@ use super::expert::Expert;
 use super::features::Features;
 use super::metrics::{INTERVALS, Spread};
 use super::network::{Network, Shape, Tensor};
+use super::nodes::Nodes;
 use super::opinion::varies;
 use super::options::LEVELS;
 use super::panel::Panel;
@@ -37,13 +39,14 @@ pub struct Model {
     pub spec: Spec,
     pub members: Vec<Member>,
     pub evaluation: Evaluation,
+    /// Of a hierarchy.
+    pub aggregates: Option<Box<Aggregates>>,
 }
 
-/// Forecasts of one series, one value for each step behind its origin.
+/// Forecasts of one node, one value for each step behind its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
-    /// Index in the panel.
-    pub series: usize,
+    pub node: usize,
     /// Number of the first step.
     pub first: i64,
     pub point: Vec<f32>,
@@ -70,11 +73,16 @@ impl Model {
             shape: m.network.shape().clone(),
         };
         let members: Vec<StoredMember> = self.members.iter().map(stored).collect();
-        let spec = json!({"format": FORMAT, "kind": "series", "spec": self.spec, "members": members});
+        let mut spec = json!({"format": FORMAT, "kind": "series", "spec": self.spec, "members": members});
         let mut tensors = self.evaluation.tensors();
         for (index, member) in self.members.iter().enumerate() {
             let named = |(name, dims, values)| (format!("member.{index}.{name}"), dims, values);
             tensors.extend(member.network.tensors().into_iter().map(named));
+        }
+        if let Some(aggregates) = &self.aggregates {
+            let (json, own) = aggregates.store(self)?;
+            spec["aggregates"] = json;
+            tensors.extend(own);
         }
         Ok((spec, tensors))
     }
@@ -96,7 +104,12 @@ impl Model {
             let network = Network::from_tensors(shape, with_prefix(&tensors, &format!("member.{index}.")), device)?;
             members.push(Member { expert, features, network });
         }
-        Ok(Model { spec, members, evaluation })
+        let mut model = Model { spec, members, evaluation, aggregates: None };
+        if model.spec.options.hierarchy.is_some() {
+            let aggregates = Aggregates::load(&json["aggregates"], &tensors, &model, device)?;
+            model.aggregates = Some(Box::new(aggregates));
+        }
+        Ok(model)
     }
 
     /// Quantile levels of the model's forecasts.
@@ -116,42 +129,45 @@ impl Model {
         }
     }
 
-    /// Forecasts the named series of a panel; beyond the trained horizon on top of its own forecasts.
+    /// Forecasts the named nodes; beyond the trained horizon on top of its own forecasts.
     ///
     /// # Errors
     /// [`Error::MissingFuture`] when a planned covariate has no row.
-    pub fn forecast(&self, panel: &Panel, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
-        let (tail, telling) = ((1.0 - level) / 2.0, self.telling());
-        let one = |(&series, told): (&usize, Told)| {
+    pub fn forecast(&self, nodes: &Nodes, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
+        let tail = (1.0 - level) / 2.0;
+        let one = |(&node, told): (&usize, Told)| {
+            let telling = self.of(nodes, node).telling();
             let at = |share: f32, f: fn(f32, f32) -> f32| {
                 let steps = told.quantiles.chunks_exact(telling.levels.len()).zip(&told.points);
                 steps.map(|(values, point)| f(telling.at(values, share), *point)).collect()
             };
             let (lower, upper) = (at(tail, f32::min), at(1.0 - tail, f32::max));
-            Forecast { series, first: panel.series[series].end(), lower, upper, point: told.points }
+            Forecast { node, first: nodes.end(node), lower, upper, point: told.points }
         };
-        Ok(wanted.iter().zip(self.paths(panel, wanted, horizon)?).map(one).collect())
+        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
     }
 
-    /// The values that the named series stay below with each of the probabilities, `[wanted][step][share]`.
+    /// The values that the named nodes stay below with each of the probabilities, `[wanted][step][share]`.
     ///
     /// # Errors
     /// Those of [`Model::forecast`].
     pub fn forecast_quantiles(
         &self,
-        panel: &Panel,
+        nodes: &Nodes,
         wanted: &[usize],
         horizon: usize,
         shares: &[f32],
     ) -> Result<Vec<Vec<Vec<f32>>>> {
-        let telling = self.telling();
-        let one = |values: &[f32]| shares.iter().map(|share| telling.at(values, *share)).collect();
-        let paths = self.paths(panel, wanted, horizon)?;
-        Ok(paths.iter().map(|told| told.quantiles.chunks_exact(telling.levels.len()).map(one).collect()).collect())
+        let one = |(&node, told): (&usize, Told)| {
+            let telling = self.of(nodes, node).telling();
+            let step = |values: &[f32]| shares.iter().map(|share| telling.at(values, *share)).collect();
+            told.quantiles.chunks_exact(telling.levels.len()).map(step).collect()
+        };
+        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
     }
 
-    /// Forecasts up to any horizon.
-    fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
+    /// Forecasts of series up to any horizon, each for itself.
+    pub(super) fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
         self.check_future(panel, wanted, horizon)?;
         let levels = self.levels().len();
         let mut paths = self.tell(panel, wanted)?;

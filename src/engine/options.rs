@@ -93,13 +93,13 @@ fn hierarchy(json: &Json) -> Result<Hierarchy> {
         names.filter(|names| names.len() <= MOST_LEVELS && differ(names)).ok_or_else(|| invalid(key, json, allowed))
     };
     if !json.is_object() {
-        return Ok(Hierarchy { levels: list("hierarchy", json)?, method: Reconciliation::default() });
+        return Ok(Hierarchy { levels: list("hierarchy", json)?, method: None });
     }
     let mut reader = Reader::new("hierarchy.", json)?;
-    let levels = list("hierarchy.levels", &reader.take("levels").unwrap_or(Json::Null))?;
-    let method = reader.choice("method", &RECONCILIATIONS)?.unwrap_or_default();
+    let levels = reader.take("levels").unwrap_or(Json::Null);
+    let method = reader.choice("method", &RECONCILIATIONS)?.flatten();
     reader.finish()?;
-    Ok(Hierarchy { levels, method })
+    Ok(Hierarchy { levels: list("hierarchy.levels", &levels)?, method })
 }
 
 fn network(json: &Json) -> Result<NetworkOptions> {
@@ -186,8 +186,8 @@ const MISSINGS: Choices<Missing, 4> = [
     ("mask", Missing::Mask),
 ];
 const OUTLIERS: Choices<Outliers, 3> = [("keep", Outliers::Keep), ("clip", Outliers::Clip), ("mask", Outliers::Mask)];
-const RECONCILIATIONS: Choices<Reconciliation, 2> =
-    [("mint", Reconciliation::Mint), ("bottom_up", Reconciliation::BottomUp)];
+const RECONCILIATIONS: Choices<Option<Reconciliation>, 3> =
+    [("auto", None), ("mint", Some(Reconciliation::Mint)), ("bottom_up", Some(Reconciliation::BottomUp))];
 const SERIES_ENDS: Choices<SeriesEnd, 3> =
     [("auto", SeriesEnd::Auto), ("own", SeriesEnd::Own), ("common", SeriesEnd::Common)];
 const ACTIVATIONS: Choices<Activation, 5> = [

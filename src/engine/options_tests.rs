@@ -36,9 +36,9 @@ fn reads_a_hierarchy_as_a_list_or_an_object() {
     let options = read(json!(["region", "store"])).expect("a list");
     assert_eq!(options.series_end, SeriesEnd::Common);
     let levels = vec!["region".to_string(), "store".to_string()];
-    assert_eq!(options.hierarchy, Some(Hierarchy { levels, method: Reconciliation::Mint }));
+    assert_eq!(options.hierarchy, Some(Hierarchy { levels, method: None }));
     let options = read(json!({"levels": [], "method": "bottom_up"})).expect("an object");
-    assert_eq!(options.hierarchy, Some(Hierarchy { levels: vec![], method: Reconciliation::BottomUp }));
+    assert_eq!(options.hierarchy, Some(Hierarchy { levels: vec![], method: Some(Reconciliation::BottomUp) }));
     let nine: Vec<String> = (0..9).map(|level| format!("c{level}")).collect();
     let object = json!({"levels": ["a"], "methods": "mint"});
     for bad in [json!("a"), json!(true), json!({}), json!(["a", "a"]), json!([1]), json!(nine), object] {

@@ -54,10 +54,11 @@ impl Reconciler {
         Weights::Variances(variances)
     }
 
-    /// Reconciles `[nodes, horizon]`: series within `bound`, aggregates the sums of what is then below them.
+    /// Reconciles `[nodes, horizon]`: the values of series, told with their series and step, within `bound`, aggregates the
+    /// sums of what is then below them.
     ///
     /// Bounding what is reconciled is not the optimum within the bounds, but close to it, and adds up.
-    pub fn reconcile(&self, forecasts: &[f32], bound: impl Fn(f32) -> f32) -> Vec<f32> {
+    pub fn reconcile(&self, forecasts: &[f32], bound: impl Fn(usize, usize, f32) -> f32) -> Vec<f32> {
         let horizon = forecasts.len() / self.parents.len().max(1);
         let mut reconciled = forecasts.to_vec();
         for step in 0..horizon {
@@ -71,7 +72,7 @@ impl Reconciler {
             sums[..self.aggregates].fill(0.0);
             for node in (0..sums.len()).rev() {
                 if node >= self.aggregates {
-                    sums[node] = f64::from(bound(sums[node] as f32));
+                    sums[node] = f64::from(bound(node - self.aggregates, step, sums[node] as f32));
                 }
                 reconciled[at(node)] = sums[node] as f32;
                 if let Some(parent) = self.parents[node] {

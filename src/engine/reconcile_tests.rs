@@ -30,7 +30,7 @@ fn assert_close(found: &[f32], expected: &[f64]) {
 /// hierarchicalforecast 1.5.3 agrees with.
 #[test]
 fn mint_agrees_with_numpy_and_hierarchicalforecast() {
-    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 1).reconcile(&BASE, |x| x);
+    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 1).reconcile(&BASE, |_, _, x| x);
     let expected = [
         105.38249825,
         101.96146135,
@@ -76,7 +76,7 @@ fn weighted_least_squares_agree_with_numpy_and_hierarchicalforecast() {
         32.78622289,
         23.40532857,
     ];
-    assert_close(&own.reconcile(&BASE, |x| x), &by_variance);
+    assert_close(&own.reconcile(&BASE, |_, _, x| x), &by_variance);
     // Without errors all variances follow from the tree.
     let structural = [
         107.0,
@@ -97,14 +97,17 @@ fn weighted_least_squares_agree_with_numpy_and_hierarchicalforecast() {
         23.03333333,
     ];
     for errors in [vec![], vec![f32::NAN; 24], vec![0.0; 24], vec![1.0; 8]] {
-        assert_close(&Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&BASE, |x| x), &structural);
+        assert_close(
+            &Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&BASE, |_, _, x| x),
+            &structural,
+        );
     }
 }
 
 /// By the same script; the package takes all errors for independent.
 #[test]
 fn errors_of_one_origin_are_one_observation() {
-    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 2).reconcile(&BASE, |x| x);
+    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 2).reconcile(&BASE, |_, _, x| x);
     let expected = [
         104.11091474,
         102.64016751,
@@ -129,7 +132,7 @@ fn errors_of_one_origin_are_one_observation() {
 /// By the same script: W is the diagonal of S times the roots of the series' mean squared errors.
 #[test]
 fn one_origin_weighs_nodes_by_the_series_below() {
-    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 8).reconcile(&BASE, |x| x);
+    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 8).reconcile(&BASE, |_, _, x| x);
     let expected = [
         107.0,
         99.66666667,
@@ -159,12 +162,12 @@ fn long_horizons_are_looked_at_here_and_there() {
     let own = Reconciler::new(&regions(), Reconciliation::Mint, &errors, 600);
     let Weights::Covariance(covariance, _) = &own.weights else { panic!("no covariance") };
     assert_eq!(covariance.columns, 240);
-    assert!(own.reconcile(&BASE, |x| x).iter().zip(BASE).all(|(x, base)| (x - base).abs() < 12.0));
+    assert!(own.reconcile(&BASE, |_, _, x| x).iter().zip(BASE).all(|(x, base)| (x - base).abs() < 12.0));
 }
 
 #[test]
 fn bottom_up_sums_the_series() {
-    let reconciled = Reconciler::new(&regions(), Reconciliation::BottomUp, &[], 1).reconcile(&BASE, |x| x);
+    let reconciled = Reconciler::new(&regions(), Reconciliation::BottomUp, &[], 1).reconcile(&BASE, |_, _, x| x);
     assert_eq!(&reconciled[..6], [108.0, 103.0, 40.0, 40.0, 68.0, 63.0]);
     assert_eq!(&reconciled[6..], &BASE[6..]);
 }
@@ -172,7 +175,7 @@ fn bottom_up_sums_the_series() {
 #[test]
 fn what_is_bounded_still_adds_up() {
     let base = [20.0, 2.0, 18.0, 0.5, 5.0, 9.0, 30.0, 1.0];
-    let bound = |x: f32| x.max(0.0);
+    let bound = |_, _, x: f32| x.max(0.0);
     let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &ERRORS, 1).reconcile(&base, bound);
     assert!(reconciled.iter().all(|x| *x >= 0.0) && reconciled.contains(&0.0), "{reconciled:?}");
     assert!((reconciled[3..].iter().sum::<f32>() - reconciled[0]).abs() < 1e-4);
@@ -182,9 +185,9 @@ fn what_is_bounded_still_adds_up() {
 fn a_single_error_says_nothing_of_a_series() {
     let mut errors = ERRORS;
     errors[7 * 8..].fill(f32::NAN);
-    let without = Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&BASE, |x| x);
+    let without = Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&BASE, |_, _, x| x);
     errors[7 * 8] = 1e6;
-    assert_eq!(Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&BASE, |x| x), without);
+    assert_eq!(Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&BASE, |_, _, x| x), without);
     assert!(without.iter().zip(BASE).all(|(x, base)| (x - base).abs() < 12.0), "{without:?}");
 }
 
@@ -193,7 +196,7 @@ fn a_series_that_is_always_zero_stays_so() {
     let (mut errors, mut base) = (ERRORS, BASE);
     errors[7 * 8..].fill(0.0);
     base[14..].fill(0.0);
-    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&base, |x| x);
+    let reconciled = Reconciler::new(&regions(), Reconciliation::Mint, &errors, 1).reconcile(&base, |_, _, x| x);
     assert!(reconciled[14..].iter().all(|x| x.abs() < 1e-3), "{reconciled:?}");
 }
 
@@ -264,7 +267,7 @@ proptest! {
     #[test]
     fn reconciled_forecasts_add_up((tree, base, errors) in hierarchies(), lower in -20f32..20.0, steps in 1usize..7) {
         for method in [Reconciliation::Mint, Reconciliation::BottomUp] {
-            let reconciled = Reconciler::new(&tree, method, &errors, steps).reconcile(&base, |x| x.max(lower));
+            let reconciled = Reconciler::new(&tree, method, &errors, steps).reconcile(&base, |_, _, x| x.max(lower));
             let size = f64::from(reconciled.iter().fold(1.0f32, |most, x| most.max(x.abs())));
             for (sum, value) in sums_of_children(&tree, &reconciled).iter().zip(&reconciled) {
                 prop_assert!((sum - f64::from(*value)).abs() <= 1e-5 * size, "{sum} is not {value}");
@@ -277,7 +280,7 @@ proptest! {
         for node in (0..tree.aggregates()).rev() {
             base[node] = sums_of_children(&tree, &base)[node] as f32;
         }
-        let reconciled = Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&base, |x| x);
+        let reconciled = Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&base, |_, _, x| x);
         for (value, base) in reconciled.iter().zip(&base) {
             prop_assert!((value - base).abs() <= 1e-3, "{value} is not {base}");
         }
@@ -290,7 +293,7 @@ proptest! {
         let expected = dense(&tree, (0..tree.len()).map(diagonal).collect(), &base);
         let mut own = Reconciler::new(&tree, Reconciliation::BottomUp, &[], 1);
         own.weights = Weights::Variances(variances);
-        assert_close(&own.reconcile(&base, |x| x), &expected);
+        assert_close(&own.reconcile(&base, |_, _, x| x), &expected);
     }
 
     #[test]
@@ -299,7 +302,7 @@ proptest! {
         let Weights::Covariance(w, _) = &own.weights else { return Ok(()) };
         let cell = |i: usize, j: usize| dot(w.factor(i), w.factor(j)) + if i == j { w.diagonal[i] } else { 0.0 };
         let w = (0..tree.len()).map(|i| (0..tree.len()).map(|j| cell(i, j)).collect()).collect();
-        for (found, expected) in own.reconcile(&base, |x| x).iter().zip(dense(&tree, w, &base)) {
+        for (found, expected) in own.reconcile(&base, |_, _, x| x).iter().zip(dense(&tree, w, &base)) {
             prop_assert!((f64::from(*found) - expected).abs() <= 1e-3 * expected.abs().max(1.0), "{found} is not {expected}");
         }
     }
@@ -316,7 +319,7 @@ proptest! {
             errors.chunks_exact_mut(6).for_each(|row| row[copied..].copy_from_slice(&first[copied..]));
         }
         let base: Vec<f32> = base.iter().map(|y| y * scale.max(1.0)).collect();
-        let reconciled = Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&base, |x| x);
+        let reconciled = Reconciler::new(&tree, Reconciliation::Mint, &errors, 1).reconcile(&base, |_, _, x| x);
         prop_assert!(reconciled.iter().all(|x| x.is_finite()), "{reconciled:?}");
     }
 }

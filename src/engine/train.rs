@@ -1,4 +1,4 @@
-//! Training on series: score on the newest window, then learn from everything.
+//! Training on series: score on the newest windows, then learn from everything.
 
 use super::backtest::{Backtested, Seen, backtest, candidates, fit_members};
 use super::blend::Blend;
@@ -8,8 +8,10 @@ use super::error::{Error, Result};
 use super::evaluation::Evaluation;
 use super::expert::Expert;
 use super::model::{KnownSeries, Model, Spec};
+use super::nodes::Nodes;
 use super::options::LEVELS;
 use super::panel::{Frame, Panel, View};
+use super::reconciled::{self, Level};
 use super::request::{Progress, Request};
 use super::scaling::quantile;
 use super::table::Table;
@@ -19,6 +21,8 @@ use super::tally::Verdict;
 pub struct Trained {
     pub model: Model,
     pub epochs: usize,
+    /// What adding up did to the backtest's errors, from the total down; empty without a hierarchy.
+    pub levels: Vec<Level>,
     /// First and last time learnt from, as in the source.
     pub span: (i64, i64),
 }
@@ -44,7 +48,31 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     }
     frame.events = panel.learn_events(&options.holidays, &request.events)?;
     panel.plan(&frame.events, &request.events, horizon, view)?;
-    let blend = candidates(&panel, request, horizon);
+    let nodes = Nodes::new(panel, roles, options, view.most_memory)?;
+    let begun = || nodes.panel.series.iter().filter(|series| series.len > 0);
+    let first = begun().map(|series| series.first).min().unwrap_or(0);
+    let last = begun().map(|series| series.end() - 1).max().unwrap_or(0);
+    let span = (nodes.panel.calendar.time(first), nodes.panel.calendar.time(last));
+    let (model, epochs, levels) = match &options.hierarchy {
+        Some(hierarchy) => reconciled::learn(&nodes, hierarchy, request, (frame, horizon), progress)?,
+        None => {
+            let (model, epochs) = learn(&nodes.panel, request, (frame, horizon), progress, &mut |_| ())?;
+            (model, epochs, Vec::new())
+        }
+    };
+    Ok(Trained { model, epochs, levels, span })
+}
+
+/// Learns from a panel of series; `see` is told of every series of every backtest window.
+pub(super) fn learn(
+    panel: &Panel,
+    request: &Request,
+    (frame, horizon): (Frame, usize),
+    progress: &mut dyn FnMut(Progress),
+    see: &mut dyn FnMut(&Seen),
+) -> Result<(Model, usize)> {
+    let options = &request.options;
+    let blend = candidates(panel, request, horizon);
     let longest = panel.series.iter().map(|series| series.len).max().unwrap_or(0);
     if blend.shares.is_empty() {
         let season = panel.calendar.season();
@@ -53,18 +81,20 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
             _ => Err(Error::TooShort { steps: longest, needed: horizon + season.min(24) + 1, horizon }),
         };
     }
-    let spec = spec(&panel, request, frame, horizon);
-    let mut model = Model { spec, members: Vec::new(), evaluation: Evaluation::new(panel.series.len(), horizon) };
-    model.spec.look_at(&panel);
+    let spec = spec(panel, request, frame, horizon);
+    let evaluation = Evaluation::new(panel.series.len(), horizon);
+    let mut model = Model { spec, members: Vec::new(), evaluation, aggregates: None };
+    model.spec.look_at(panel);
     model.spec.blend = blend;
     let mut epochs = 0;
     let mut errors: Vec<Vec<f64>> = vec![Vec::new(); horizon];
     let spreads_by_errors = model.spec.loss.outputs() == 1;
     let mut see = |seen: Seen| {
+        see(&seen);
         let each = errors.iter_mut().zip(seen.actual.iter().zip(&seen.told.points)).filter(|_| spreads_by_errors);
         each.for_each(|(errors, (actual, point))| errors.push(f64::from(actual - point) / seen.scale.absolute));
     };
-    let scored = backtest(&panel, request, &model.spec, options.backtest, progress, &mut see)?;
+    let scored = backtest(panel, request, &model.spec, options.backtest, progress, &mut see)?;
     let is_scored = scored.is_some();
     let mut verdicts = Vec::new();
     if let Some(Backtested { newest, evaluation, tally, epochs: run }) = scored {
@@ -78,13 +108,10 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     }
     if options.refit || !is_scored {
         let experts = (&model.spec.blend, horizon);
-        (model.members, epochs) = fit_members(&panel, request, experts, usize::MAX, "training", progress)?;
+        (model.members, epochs) = fit_members(panel, request, experts, usize::MAX, "training", progress)?;
     }
-    model.spec.series = known_series(&model, &panel, &verdicts);
-    let first = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first).min().unwrap_or(0);
-    let last = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first + s.len as i64 - 1).max().unwrap_or(0);
-    let span = (panel.calendar.time(first), panel.calendar.time(last));
-    Ok(Trained { model, epochs, span })
+    model.spec.series = known_series(&model, panel, &verdicts);
+    Ok((model, epochs))
 }
 
 fn no_prior(season: usize, frame: &Frame) -> Error {
