@@ -410,6 +410,26 @@ AS 'MODULE_PATHNAME', 'forecast_evaluate_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_evaluate(text, text, integer)
 IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method.';
 
+CREATE FUNCTION @extschema@.forecast_backtest(
+  model text,
+  windows integer DEFAULT 4,
+  step integer DEFAULT NULL,
+  level double precision DEFAULT 0.8,
+  version integer DEFAULT NULL,
+  OUT series jsonb,
+  OUT origin timestamptz,
+  OUT "time" timestamptz,
+  OUT actual double precision,
+  OUT forecast double precision,
+  OUT lower double precision,
+  OUT upper double precision,
+  OUT method text
+)
+RETURNS SETOF record VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10000
+AS 'MODULE_PATHNAME', 'forecast_backtest_wrapper' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.forecast_backtest(text, integer, integer, double precision, integer)
+IS 'Trains before each of the newest windows, as forecast_train does, and returns every forecast beside the actual value; for the model''s owner.';
+
 CREATE FUNCTION @extschema@.forecast_series(
   model text,
   version integer DEFAULT NULL,

@@ -3,7 +3,7 @@
 //! | SQLSTATE | condition | errors |
 //! |---|---|---|
 //! | 0A000 | feature_not_supported | `UnknownFormat`, `NotReadOnly`, `Temporary` |
-//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `TooFewRows`, `NotStatic`, `NullLevel`, `NoTree`, `MissingFuture`, `InvalidEvent`, `Diverged` |
+//! | 22000 | data_exception | `NoRows`, `AllNull`, `NoFrequency`, `TooShort`, `NoWindow`, `TooFewRows`, `NotStatic`, `NullLevel`, `NoTree`, `MissingFuture`, `InvalidEvent`, `Diverged` |
 //! | 22003 | numeric_value_out_of_range | `NotFinite` |
 //! | 22004 | null_value_not_allowed | `NullTime` |
 //! | 22021 | character_not_in_repertoire | `NotUtf8` |
@@ -82,6 +82,7 @@ fn engine_sqlstate(error: &Error) -> PgSqlErrorCode {
         | Error::AllNull { .. }
         | Error::NoFrequency { .. }
         | Error::TooShort { .. }
+        | Error::NoWindow { .. }
         | Error::TooFewRows { .. }
         | Error::NotStatic { .. }
         | Error::NullLevel { .. }

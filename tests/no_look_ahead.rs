@@ -66,7 +66,7 @@ proptest! {
         let step = StepFeatures::learn(&before, HORIZON, Encoding::Embedding);
         let codes = step.embeddings().len();
         let sample = Sample { series, origin, lead };
-        let step = Features::Step(step);
+        let step = Features::Step(Box::new(step));
         prop_assert_eq!(inputs(&step, codes, &before, sample), inputs(&step, codes, &after, sample));
         for log in [false, true] {
             let options = WindowOptions { horizon: HORIZON, lookback: 28, log, dated: true, scaling: None, encoding: Encoding::Embedding, covariates: true };

@@ -101,7 +101,7 @@ fn forecast_quantiles(
 }
 
 /// A probability as an argument gives it.
-fn share(name: &'static str, value: f64) -> Result<f32, Error> {
+pub(super) fn share(name: &'static str, value: f64) -> Result<f32, Error> {
     let allowed = || "between 0 and 1, both excluded".into();
     let inside = (value > 0.0 && value < 1.0).then_some(value as f32);
     inside.ok_or_else(|| Error::InvalidArgument { name, value: value.to_string(), allowed: allowed() })

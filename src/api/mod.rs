@@ -5,6 +5,7 @@
 
 use pgrx::PgSqlErrorCode;
 
+mod backtest;
 mod evaluate;
 mod forecast;
 mod models;

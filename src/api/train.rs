@@ -80,14 +80,15 @@ fn forecast_fit(
     TableIterator::once(fit(call))
 }
 
-struct Call {
-    model: String,
-    source: String,
-    roles: Roles,
-    options: Options,
-    horizon: Option<i32>,
-    frequency: Option<Frequency>,
-    told: Json,
+/// What a training is told.
+pub(super) struct Call {
+    pub model: String,
+    pub source: String,
+    pub roles: Roles,
+    pub options: Options,
+    pub horizon: Option<i32>,
+    pub frequency: Option<Frequency>,
+    pub told: Json,
 }
 
 fn fit(mut call: Call) -> Row {
@@ -161,7 +162,7 @@ fn default_features(columns: &[SourceColumn], roles: &Roles) -> Vec<String> {
     columns.iter().filter(free).map(|column| column.name.clone()).collect()
 }
 
-fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Request> {
+pub(super) fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::Result<Request> {
     call.roles.check()?;
     if let Some(hierarchy) = &call.options.hierarchy {
         hierarchy.check(&call.roles)?;
@@ -215,7 +216,7 @@ pub(super) fn wanted<'a>(roles: &'a Roles, options: &'a Options, columns: &[Sour
     wanted
 }
 
-fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> report::Result<Table> {
+pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> report::Result<Table> {
     let wanted = wanted(&call.roles, &call.options, columns);
     let selection = source.select(columns, &wanted, &Clauses::default())?;
     let mut table = source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?;

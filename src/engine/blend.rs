@@ -52,6 +52,18 @@ impl Telling<'_> {
         self.bound(interpolate(self.levels, values, share))
     }
 
+    /// Ends of the interval that holds the value with a probability, around the point.
+    pub fn interval(&self, values: &[f32], point: f32, level: f32) -> (f32, f32) {
+        let tail = (1.0 - level) / 2.0;
+        (self.at(values, tail).min(point), self.at(values, 1.0 - tail).max(point))
+    }
+
+    /// [`Telling::interval`] of every step.
+    pub fn intervals(&self, told: &Told, level: f32) -> Vec<(f32, f32)> {
+        let steps = told.quantiles.chunks_exact(self.levels.len()).zip(&told.points);
+        steps.map(|(values, point)| self.interval(values, *point, level)).collect()
+    }
+
     /// The median; the mean of intermittent series, whose median is mostly zero and says nothing of what will be sold.
     pub fn point(&self, values: &[f32]) -> f32 {
         match self.mean {

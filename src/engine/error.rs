@@ -36,6 +36,8 @@ pub enum Error {
     TooManySteps { series: String, steps: u64, frequency: String, limit: u64 },
     #[error("the longest series has {steps} steps, but {needed} are needed for a horizon of {horizon}")]
     TooShort { steps: usize, needed: usize, horizon: usize },
+    #[error("no backtest window of {horizon} steps has history enough before it: the longest series has {steps} steps")]
+    NoWindow { steps: usize, horizon: usize },
     #[error("{rows} rows with a target are too few, but {needed} are needed")]
     TooFewRows { rows: usize, needed: usize },
     #[error("source has {count} series, but at most {limit} are allowed")]
@@ -127,6 +129,7 @@ impl Error {
                 "Name a longer step, for example frequency => 'day', or look for a wrong date in the source.".into()
             }
             Error::TooShort { .. } => "Ask for a shorter horizon, or train when there is more history.".into(),
+            Error::NoWindow { .. } => "Ask for a shorter step or fewer windows, or when there is more history.".into(),
             Error::TooFewRows { .. } => "Train when there are more rows.".into(),
             Error::TooManySeries { .. } => {
                 "Check series_columns, or raise sales_forecast.max_series as a superuser.".into()

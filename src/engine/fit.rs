@@ -58,7 +58,7 @@ impl Fit {
         let Options { scaling, encoding, network, .. } = &request.options;
         let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
         if self.layout == Layout::Step {
-            return Features::Step(StepFeatures::learn(panel, horizon, encoding));
+            return Features::Step(Box::new(StepFeatures::learn(panel, horizon, encoding)));
         }
         let season = panel.calendar.season();
         let shortest = horizon.max(season).min(longest);

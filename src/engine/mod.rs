@@ -37,6 +37,7 @@ pub mod prior;
 pub mod reconcile;
 pub mod reconciled;
 pub mod regression;
+pub mod replay;
 pub mod request;
 pub mod scaling;
 pub mod spec;

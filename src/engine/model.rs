@@ -120,7 +120,8 @@ impl Model {
         }
     }
 
-    pub(super) fn telling(&self) -> Telling<'_> {
+    /// How its forecasts are told.
+    pub fn telling(&self) -> Telling<'_> {
         Telling {
             levels: self.levels(),
             mean: self.spec.intermittent,
@@ -134,14 +135,8 @@ impl Model {
     /// # Errors
     /// [`Error::MissingFuture`] when a planned covariate has no row.
     pub fn forecast(&self, nodes: &Nodes, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
-        let tail = (1.0 - level) / 2.0;
         let one = |(&node, told): (&usize, Told)| {
-            let telling = self.of(nodes, node).telling();
-            let at = |share: f32, f: fn(f32, f32) -> f32| {
-                let steps = told.quantiles.chunks_exact(telling.levels.len()).zip(&told.points);
-                steps.map(|(values, point)| f(telling.at(values, share), *point)).collect()
-            };
-            let (lower, upper) = (at(tail, f32::min), at(1.0 - tail, f32::max));
+            let (lower, upper) = self.of(nodes, node).telling().intervals(&told, level).into_iter().unzip();
             Forecast { node, first: nodes.end(node), lower, upper, point: told.points }
         };
         Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
@@ -265,10 +260,7 @@ impl Model {
                 let error = actual - telling.at(values, level);
                 2.0 * error * if error >= 0.0 { level } else { level - 1.0 }
             };
-            let interval = |level: f64| {
-                let tail = (1.0 - level as f32) / 2.0;
-                (telling.at(values, tail).min(*point), telling.at(values, 1.0 - tail).max(*point))
-            };
+            let interval = |level: f64| telling.interval(values, *point, level as f32);
             let pinball = if has_spread { DECILES.into_iter().map(loss).sum::<f32>() / 9.0 } else { f32::NAN };
             Spread { pinball, intervals: INTERVALS.map(interval) }
         };

@@ -49,7 +49,7 @@ impl Model {
 
     pub(super) fn step_features(&self) -> Option<&StepFeatures> {
         self.members.iter().find_map(|member| match &member.features {
-            Features::Step(step) => Some(step),
+            Features::Step(step) => Some(step.as_ref()),
             Features::Window(_) => None,
         })
     }

@@ -32,6 +32,28 @@ pub struct Trained {
 /// # Errors
 /// What is wrong with the rows, or too little history.
 pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)) -> Result<Trained> {
+    let (nodes, frame, horizon) = lay(table, request, progress)?;
+    let options = &request.options;
+    let begun = || nodes.panel.series.iter().filter(|series| series.len > 0);
+    let first = begun().map(|series| series.first).min().unwrap_or(0);
+    let last = begun().map(|series| series.end() - 1).max().unwrap_or(0);
+    let span = (nodes.panel.calendar.time(first), nodes.panel.calendar.time(last));
+    let (model, epochs, levels) = match &options.hierarchy {
+        Some(hierarchy) => reconciled::learn(&nodes, hierarchy, request, (frame, horizon), progress)?,
+        None => {
+            let (model, epochs) = learn(&nodes.panel, request, (frame, horizon), progress, &mut |_| ())?;
+            (model, epochs, Vec::new())
+        }
+    };
+    Ok(Trained { model, epochs, levels, span })
+}
+
+/// Lays rows on a calendar with everything that training reads: the panel, how it was made, and the horizon.
+pub(super) fn lay(
+    table: Table,
+    request: &Request,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Nodes, Frame, usize)> {
     let Request { roles, options, .. } = request;
     progress(Progress { stage: "cleaning", done: 0.0, loss: f32::NAN });
     let mut frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
@@ -49,18 +71,7 @@ pub fn train(table: Table, request: &Request, progress: &mut dyn FnMut(Progress)
     frame.events = panel.learn_events(&options.holidays, &request.events)?;
     panel.plan(&frame.events, &request.events, horizon, view)?;
     let nodes = Nodes::new(panel, roles, options, view.most_memory)?;
-    let begun = || nodes.panel.series.iter().filter(|series| series.len > 0);
-    let first = begun().map(|series| series.first).min().unwrap_or(0);
-    let last = begun().map(|series| series.end() - 1).max().unwrap_or(0);
-    let span = (nodes.panel.calendar.time(first), nodes.panel.calendar.time(last));
-    let (model, epochs, levels) = match &options.hierarchy {
-        Some(hierarchy) => reconciled::learn(&nodes, hierarchy, request, (frame, horizon), progress)?,
-        None => {
-            let (model, epochs) = learn(&nodes.panel, request, (frame, horizon), progress, &mut |_| ())?;
-            (model, epochs, Vec::new())
-        }
-    };
-    Ok(Trained { model, epochs, levels, span })
+    Ok((nodes, frame, horizon))
 }
 
 /// Learns from a panel of series; `see` is told of every series of every backtest window.
@@ -125,7 +136,7 @@ fn no_prior(season: usize, frame: &Frame) -> Error {
     }
 }
 
-fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usize) -> Spec {
+pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usize) -> Spec {
     Spec {
         roles: request.roles.clone(),
         options: request.options.clone(),

@@ -62,7 +62,7 @@ impl Norm {
 #[serde(rename_all = "lowercase")]
 pub enum Features {
     Window(WindowFeatures),
-    Step(StepFeatures),
+    Step(Box<StepFeatures>),
 }
 
 impl Features {

@@ -81,7 +81,7 @@ fn an_origin_reads_the_same_in_training_and_in_forecasting() {
     let (forecasting, _) = plan(900, Some(&inputs));
     let features = StepFeatures::learn(&training, 28, Encoding::Embedding);
     let (width, codes) = (features.width(), features.embeddings().len());
-    let features = Features::Step(features);
+    let features = Features::Step(Box::new(features));
     // Thanksgiving of 2023 is 6 steps behind the origin.
     for lead in 0..28 {
         let read = |panel: &Panel| {

@@ -1,0 +1,72 @@
+-- Backtests in training and on demand: windows, steps, gaps, metrics, and what was said beside what happened.
+SET client_min_messages = warning;
+\pset format unaligned
+\pset tuples_only on
+CREATE SCHEMA backtests;
+SET search_path TO backtests, public;
+CREATE TABLE t AS SELECT date '2022-01-01' + d AS day, sku, (20 + 5 * (d % 7) + 3 * sku + (d * 37 % 11))::int AS qty
+FROM generate_series(0, 159) d, generate_series(1, 3) sku;
+CREATE FUNCTION fit(options jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  state text; message text; detail text; hint text;
+BEGIN
+  PERFORM public.forecast_fit('b', 'backtests.t', 'qty', 'day', '{sku}', 7, options => options);
+  RETURN 'trained';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+  RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(detail, ''), nullif(hint, ''));
+END $$;
+CREATE FUNCTION ask(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  n bigint; state text; message text; hint text;
+BEGIN
+  EXECUTE 'SELECT count(*) FROM (' || query || ') q' INTO n;
+  RETURN n || ' rows';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+  RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(hint, ''));
+END $$;
+\set ECHO queries
+SELECT fit('{"backtest": {"windows": 3, "step": 5, "gap": 2, "metric": "wape"}, "network": {"members": 2, "epochs": 2}}');
+-- The headline is the metric asked for; every window, step, series and method can be asked for.
+SELECT metric FROM forecast_models WHERE model = 'b';
+SELECT by, count(*), bool_and(n > 0 AND mae >= 0 AND wape >= 0) FROM (VALUES ('model'), ('window'), ('step'), ('series'), ('method')) g(by),
+  forecast_evaluate('b', by => by) GROUP BY by ORDER BY by;
+SELECT method, wql IS NOT NULL AS has_quantiles FROM forecast_evaluate('b', by => 'method') ORDER BY method COLLATE "C";
+SELECT series, method, error >= 0 AS error, baseline IS NOT NULL AS baseline, baseline_error >= 0 AS baseline_error FROM forecast_series('b') ORDER BY series;
+-- On demand: windows x series x horizon rows, each beside what really happened.
+SELECT count(*), count(DISTINCT origin), min(origin)::date, max(time)::date, bool_and(lower <= forecast AND forecast <= upper)
+FROM forecast_backtest('b', 2, 7);
+SELECT bool_and(b.actual = t.qty), max(time - origin) FROM forecast_backtest('b', 2, 7) b JOIN t ON t.day = b.time::date AND t.sku = (b.series->>'sku')::int;
+-- The same windows give the same numbers; later rows change nothing before them.
+CREATE TABLE before AS SELECT * FROM forecast_backtest('b', 2, 7);
+UPDATE t SET qty = qty * 10 WHERE day > (SELECT max(origin)::date FROM before);
+SELECT bool_and(a.forecast = b.forecast AND a.lower = b.lower AND a.upper = b.upper) FROM before a
+JOIN forecast_backtest('b', 2, 7) b USING (series, origin, "time");
+-- Bad input.
+SELECT fit('{"backtest": {"gap": -1}}');
+SELECT fit('{"backtest": {"metric": "r2"}}');
+SELECT ask('SELECT * FROM forecast_backtest(''b'', 0)');
+SELECT ask('SELECT * FROM forecast_backtest(''b'', 2, -3)');
+SELECT ask('SELECT * FROM forecast_backtest(''b'', 100, 7)');
+SELECT ask('SELECT * FROM forecast_backtest(''b'', level => 1)');
+SELECT ask('SELECT * FROM forecast_backtest(''nobody'')');
+SELECT ask('SELECT * FROM forecast_backtest(NULL)');
+-- Whoever may forecast may not see the rows behind.
+CREATE ROLE backtest_reader;
+GRANT USAGE ON SCHEMA backtests, public TO backtest_reader;
+SELECT forecast_grant('b', 'backtest_reader');
+SET ROLE backtest_reader;
+SELECT ask('SELECT * FROM forecast(''b'')');
+SELECT ask('SELECT * FROM forecast_backtest(''b'')');
+RESET ROLE;
+-- One method alone, and none but the prior.
+SELECT fit('{"method": "ets", "backtest": {"windows": 1}}');
+SELECT method FROM forecast_backtest('b', 1) LIMIT 1;
+SELECT fit('{"method": "prior", "backtest": {"windows": 0}}');
+SELECT count(*) FROM forecast('b');
+SELECT count(*) FROM forecast_evaluate('b');
+DROP SCHEMA backtests CASCADE;
+SELECT forecast_drop('b');
+DROP OWNED BY backtest_reader;
+DROP ROLE backtest_reader;
