@@ -25,6 +25,9 @@ const FEWEST_MEMBERS: usize = 2;
 /// Most cells of a panel for methods of the textbook, which are fitted to every series of every window.
 const MOST_CELLS: usize = 6_000_000;
 
+/// Windows like today after which an expert that was left out is tried no more.
+const SURE: f32 = 0.5;
+
 /// What a backtest found.
 pub struct Backtested {
     /// The model trained before the newest window.
@@ -117,7 +120,7 @@ pub fn backtest(
     see: &mut dyn FnMut(Seen),
 ) -> Result<Option<Backtested>> {
     let horizon = spec.horizon;
-    let steps = panel.series.iter().map(|series| series.len).sum();
+    let whole = worth(panel);
     let mut spec = Spec { series: Vec::new(), ..spec.clone() };
     let mut found: Option<Backtested> = None;
     for window in (0..windows).rev() {
@@ -131,16 +134,27 @@ pub fn backtest(
         let candidates = candidates(&learnt, request, horizon);
         spec.blend = found.as_ref().map_or_else(|| candidates.clone(), |found| found.tally.blend(&candidates));
         let most = if window == 0 { usize::MAX } else { FEWEST_MEMBERS };
-        let (members, epochs) = fit_members(&learnt, request, (&spec.blend, horizon), most, "scoring", progress)?;
+        // Windows that say little must not keep an expert from being tried in the next.
+        let sure = found.as_ref().is_some_and(|found| found.tally.scores.weight() >= SURE);
+        let tried = (if sure { &spec.blend } else { &candidates }, horizon);
+        let (members, epochs) = fit_members(&learnt, request, tried, most, "scoring", progress)?;
         let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon), aggregates: None };
         let (mut evaluation, mut tally) = match found {
             Some(found) => (found.evaluation, found.tally),
             None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),
         };
-        score(&newest, (&until, &past, steps), &candidates, &mut evaluation, &mut tally, see)?;
+        score(&newest, (&until, &past, whole), &candidates, &mut evaluation, &mut tally, see)?;
         found = Some(Backtested { newest, evaluation, tally, epochs });
     }
     Ok(found)
+}
+
+/// How much a history teaches: the steps that have a season before them, and a little of each.
+fn worth(panel: &Panel) -> f32 {
+    const ALONE: f32 = 0.1;
+    let season = panel.calendar.season();
+    let one = |len: usize| len.saturating_sub(season) as f32 + ALONE * len as f32;
+    panel.series.iter().map(|series| one(series.len)).sum()
 }
 
 /// Whether a window behind this panel says something: some series has a season and a horizon before it.
@@ -152,7 +166,7 @@ fn has_history(panel: &Panel, horizon: usize) -> bool {
 /// Forecasts from the rewound origins beside what came after them.
 fn score(
     model: &Model,
-    (panel, past, whole): (&Panel, &Panel, usize),
+    (panel, past, whole): (&Panel, &Panel, f32),
     candidates: &Blend,
     evaluation: &mut Evaluation,
     tally: &mut Tally,
@@ -171,8 +185,7 @@ fn score(
     }
     let opinions = model.opinions(past, &begun, &experts)?;
     evaluation.begin_window();
-    let steps: usize = past.series.iter().map(|series| series.len).sum();
-    tally.scores.begin_window(horizon, steps as f32 / whole as f32);
+    tally.begin_window(horizon, (worth(past) / whole).powi(3));
     let raw = Blend { widths: Vec::new(), ..model.spec.blend.clone() };
     for (at, &series) in begun.iter().enumerate() {
         let history = past.history(series);

@@ -18,21 +18,19 @@ const LIMITS: (f32, f32) = (0.5, 3.0);
 #[derive(Debug, Clone, Default)]
 pub struct Scores {
     by_step: Vec<[Vec<f32>; 4]>,
-    /// Windows, each counted by the cube of the share of today's history that it had: with less, intervals are others.
+    /// Windows, each counted by how much it is like today.
     weight: f32,
-    windows: usize,
 }
 
 impl Scores {
-    pub fn begin_window(&mut self, horizon: usize, history_share: f32) {
+    pub fn begin_window(&mut self, horizon: usize, likeness: f32) {
         self.by_step.resize_with(horizon, Default::default);
-        self.weight += history_share.powi(3);
-        self.windows += 1;
+        self.weight += likeness;
     }
 
-    /// How much the windows are like today, from 0 to 1.
-    pub fn trust(&self) -> f32 {
-        self.weight / self.windows.max(1) as f32
+    /// How many windows like today there have been.
+    pub fn weight(&self) -> f32 {
+        self.weight
     }
 
     /// Takes an actual in beside the median and the quantiles at [`LEVELS`], before any correction.

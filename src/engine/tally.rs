@@ -7,8 +7,7 @@ use super::config::Metric;
 use super::expert::Expert;
 use super::metrics::Scale;
 
-/// How fast an expert's share falls with its error over the best one's, where windows had all of today's history before
-/// them: e^-1 at 10 %. With less history errors say less of today.
+/// How fast an expert's share falls with its error over the best one's, where windows are fully like today: e^-1 at 10 %.
 const SHARPNESS: f64 = 10.0;
 /// Part of its base share below which an expert is left out.
 const LEAST_FACTOR: f32 = 0.1;
@@ -37,6 +36,8 @@ struct Record {
     cells: Vec<Cell>,
     own: f64,
     naive: f64,
+    /// Weights of the windows it spoke in, and their squares, each once for every series.
+    weight: (f64, f64),
 }
 
 /// Errors by expert and series over the windows so far.
@@ -46,6 +47,8 @@ pub struct Tally {
     series: usize,
     experts: Vec<Record>,
     blend: Vec<Cell>,
+    /// How much the current window is like today, from 0 to 1.
+    likeness: f32,
     pub scores: calibration::Scores,
 }
 
@@ -64,8 +67,15 @@ impl Tally {
             series,
             experts: Vec::new(),
             blend: vec![Cell::default(); series],
+            likeness: 1.0,
             scores: calibration::Scores::default(),
         }
+    }
+
+    /// Begins a window that is so much like today: what is known of less history says less of today.
+    pub fn begin_window(&mut self, horizon: usize, likeness: f32) {
+        self.likeness = likeness;
+        self.scores.begin_window(horizon, likeness);
     }
 
     /// The error of a series in one window by the metric, scaled so that series compare; `None` when it is not defined.
@@ -90,7 +100,7 @@ impl Tally {
         for (expert, error) in experts {
             let at = self.experts.iter().position(|record| record.expert == *expert).unwrap_or_else(|| {
                 let cells = vec![Cell::default(); self.series];
-                self.experts.push(Record { expert: *expert, cells, own: 0.0, naive: 0.0 });
+                self.experts.push(Record { expert: *expert, cells, own: 0.0, naive: 0.0, weight: (0.0, 0.0) });
                 self.experts.len() - 1
             });
             let record = &mut self.experts[at];
@@ -100,26 +110,28 @@ impl Tally {
             cell.better += u32::from(*error < blend);
             if let Some((_, naive)) = naive {
                 // A few series that nothing follows must not decide for all others.
-                record.own += f64::from(error.min(MOST_OVER_NAIVE * naive));
-                record.naive += f64::from(*naive);
+                let weight = f64::from(self.likeness);
+                record.own += weight * f64::from(error.min(MOST_OVER_NAIVE * naive));
+                record.naive += weight * f64::from(*naive);
+                record.weight.0 += weight;
+                record.weight.1 += weight * weight;
             }
         }
     }
 
-    /// The error of an expert over seasonal naive's, where both spoke.
-    fn relative(&self, expert: Expert) -> Option<f64> {
+    /// The error of an expert over seasonal naive's, where both spoke, and how much those windows are like today.
+    fn relative(&self, expert: Expert) -> Option<(f64, f64)> {
         let record = self.experts.iter().find(|record| record.expert == expert)?;
-        (record.naive > 0.0).then(|| record.own / record.naive)
+        (record.naive > 0.0).then(|| (record.own / record.naive, record.weight.1 / record.weight.0))
     }
 
     /// Shares of the candidates by the errors so far, and widths by the scores. Who has not spoken yet gets part of its base
     /// share.
     pub fn blend(&self, candidates: &Blend) -> Blend {
         let experts = || candidates.shares.iter().map(|(expert, base)| (*expert, *base, self.relative(*expert)));
-        let best = experts().filter_map(|(.., error)| error).fold(f64::INFINITY, f64::min);
-        let sharpness = SHARPNESS * f64::from(self.scores.trust());
-        let factor = |error: Option<f64>| match error {
-            Some(error) if best > 0.0 => (-sharpness * (error / best - 1.0)).exp() as f32,
+        let best = experts().filter_map(|(.., found)| Some(found?.0)).fold(f64::INFINITY, f64::min);
+        let factor = |found: Option<(f64, f64)>| match found {
+            Some((error, likeness)) if best > 0.0 => (-SHARPNESS * likeness * (error / best - 1.0)).exp() as f32,
             Some(_) => 1.0,
             None => UNTRIED,
         };
@@ -158,7 +170,7 @@ mod tests {
     fn tally(errors: &[(f32, f32, f32)], windows: usize) -> Tally {
         let mut tally = Tally::new(errors.len(), Metric::Mase);
         for _ in 0..windows {
-            tally.scores.begin_window(1, 1.0);
+            tally.begin_window(1, 1.0);
             for (series, (network, prior, naive)) in errors.iter().enumerate() {
                 tally.add(series, *network, &[(Expert::Network, *network), (Expert::Prior, *prior), (NAIVE, *naive)]);
             }
