@@ -1,4 +1,4 @@
-.PHONY: help build install demo demo-stop test lint bench reference accuracy gate
+.PHONY: help build install demo demo-stop test lint bench reference accuracy prior gate
 help:            ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 build install:   ## Build the extension for the PostgreSQL of pg_config and install it
@@ -17,6 +17,8 @@ reference:       ## What SQL answers against numpy and torch
 	tests/reference/run.sh
 accuracy:        ## The benchmark sets in DATA through SQL with untouched defaults, beside naive and published figures
 	benches/accuracy/run.sh
+prior:           ## The networks of src/engine/prior anew, from drawn series alone: hours
+	benches/prior/run.sh
 gate:            ## Before a release: all tests, the references, other versions of PostgreSQL, the build with CUDA
 	$(MAKE) lint test reference
 	scripts/versions.sh

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::config::{Encoding, ScalingMethod};
+use super::super::frequency::Frequency;
 use super::super::metrics;
 use super::super::network::Embedding;
 use super::super::panel::{Known, Panel};
@@ -232,12 +233,14 @@ fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
 /// The longest look-back that the data bear: two seasons or horizons, for long seasons two and a half.
 pub fn longest_lookback(panel: &Panel, horizon: usize) -> usize {
     let season = panel.calendar.frequency.season();
-    if season <= MOST_POSITIONS {
-        return 2 * season.max(horizon);
-    }
     let mut lengths: Vec<f64> = panel.series.iter().map(|series| series.len as f64).collect();
     lengths.sort_unstable_by(f64::total_cmp);
     let median = quantile(&lengths, 0.5) as usize;
+    if season <= MOST_POSITIONS {
+        let week = 8 * season;
+        let by_day = matches!(panel.calendar.frequency, Frequency::Micros(_));
+        return if by_day && median > week + 2 * horizon { week } else { 2 * season.max(horizon) };
+    }
     let long = season * 7 / 2;
     if median > long + 2 * horizon { long } else { (season + 4).max(horizon) }
 }
