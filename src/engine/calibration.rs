@@ -3,6 +3,9 @@
 //! For a level above one half the score of an actual is (actual - median) / (quantile - median); its empirical quantile at
 //! that level is the factor by which the distance must grow for the level to hold (Romano, Patterson & Candès 2019, scaled
 //! form), and likewise below. Factors are learnt by step, pooled towards those of all steps.
+//!
+//! What all series err by together is drawn once a window, so that a few windows tell its spread as badly as a few draws
+//! would: that part of the variance grows as Student's t is wider than the normal distribution.
 
 /// Levels at which factors are learnt.
 pub const LEVELS: [f32; 4] = [0.025, 0.1, 0.9, 0.975];
@@ -11,6 +14,8 @@ const POOLED: f32 = 1000.0;
 /// Windows with which a factor counts as much as no correction: days shock all series at once, so that the scores of one
 /// window are far from independent.
 const DOUBT: f32 = 1.0;
+/// Draws of what is shared that a window stands for, and those taken for granted before the first.
+const DRAWS: (f32, f32) = (2.0, 2.0);
 /// No factor beyond these.
 const LIMITS: (f32, f32) = (0.5, 3.0);
 
@@ -20,11 +25,17 @@ pub struct Scores {
     by_step: Vec<[Vec<f32>; 4]>,
     /// Windows, each counted by how much it is like today.
     weight: f32,
+    /// Signed errors in units of the 80 % interval, by window and step.
+    errors: Vec<Vec<Sums>>,
 }
+
+/// Count, sum and sum of squares.
+type Sums = (f64, f64, f64);
 
 impl Scores {
     pub fn begin_window(&mut self, horizon: usize, likeness: f32) {
         self.by_step.resize_with(horizon, Default::default);
+        self.errors.push(vec![Sums::default(); horizon]);
         self.weight += likeness;
     }
 
@@ -42,6 +53,23 @@ impl Scores {
                 scores.push(score);
             }
         }
+        const FARTHEST: f32 = 3.0;
+        let half = if actual < median { median - quantiles[1] } else { quantiles[2] - median };
+        let error = ((actual - median) / half).clamp(-FARTHEST, FARTHEST);
+        if let Some((n, sum, squares)) = self.errors.last_mut().map(|steps| &mut steps[step]).filter(|_| half > 0.0) {
+            (*n, *sum, *squares) = (*n + 1.0, *sum + f64::from(error), *squares + f64::from(error).powi(2));
+        }
+    }
+
+    /// The part of the squared errors that all series of a step share.
+    fn shared(&self) -> f32 {
+        let steps = || self.errors.iter().flatten().filter(|(n, ..)| *n > 1.0);
+        let own = |(n, sum, squares): &Sums| {
+            let mean = sum / n;
+            (mean * mean - (squares / n - mean * mean) / (n - 1.0)).max(0.0) * n
+        };
+        let all: f64 = steps().map(|(.., squares)| squares).sum();
+        if all > 0.0 { (steps().map(own).sum::<f64>() / all) as f32 } else { 0.0 }
     }
 
     /// Factors by step; none when there are too few scores.
@@ -53,17 +81,27 @@ impl Scores {
             return Vec::new();
         }
         let trust = self.weight / (self.weight + DOUBT);
+        let (shared, draws) = (self.shared(), DRAWS.0 * self.weight + DRAWS.1);
+        let doubt = [1.96f32, 1.2816].map(|normal| (1.0 + shared * (student(normal, draws).powi(2) - 1.0)).sqrt());
+        let doubt = [doubt[0], doubt[1], doubt[1], doubt[0]];
         let one = |step: &[Vec<f32>; 4]| {
             std::array::from_fn(|at| {
                 let mut own = step[at].clone();
                 let (n, whole) = (own.len() as f32, whole[at].unwrap_or(1.0));
                 let own = quantile(&mut own, LEVELS[at]).unwrap_or(whole);
                 let pooled = (n * own + POOLED * whole) / (n + POOLED);
-                (1.0 + trust * (pooled - 1.0)).clamp(LIMITS.0, LIMITS.1)
+                (doubt[at] * (1.0 + trust * (pooled - 1.0))).clamp(LIMITS.0, LIMITS.1)
             })
         };
         self.by_step.iter().map(one).collect()
     }
+}
+
+/// The quantile of Student's t over the normal distribution's, by its first terms in 1 / degrees of freedom.
+fn student(normal: f32, degrees: f32) -> f32 {
+    let squared = normal * normal;
+    1.0 + (squared + 1.0) / (4.0 * degrees)
+        + (5.0 * squared * squared + 16.0 * squared + 3.0) / (96.0 * degrees * degrees)
 }
 
 /// The score that a share of `level` on the far side of the median stays below.
@@ -110,6 +148,34 @@ mod tests {
         for found in scores.widths()[0] {
             assert!((found - (1.0 + 4.0 / 5.0)).abs() < 0.06, "{found}");
         }
+    }
+
+    /// t(0.975) is 2.447 with 6 degrees of freedom and 3.182 with 3 (scipy.stats.t.ppf), the normal quantile 1.960.
+    #[test]
+    fn students_t_is_wider_than_the_normal_distribution() {
+        assert!((1.96 * student(1.96, 6.0) - 2.447).abs() < 0.01);
+        assert!((1.96 * student(1.96, 3.0) - 3.182).abs() < 0.1);
+    }
+
+    /// Errors that are one draw for all series in each of two windows: all of their variance is shared; of independent
+    /// ones, none.
+    #[test]
+    fn what_series_share_widens_intervals() {
+        let taken = |shared: bool| {
+            let mut scores = Scores::default();
+            for window in 0..2 {
+                scores.begin_window(1, 1.0);
+                for series in 0..200 {
+                    let sign = if shared { window == 0 } else { series % 2 == 0 };
+                    scores.add(0, if sign { 1.0 } else { -1.0 }, 0.0, [-1.5, -1.0, 1.0, 1.5]);
+                }
+            }
+            scores
+        };
+        assert!((taken(true).shared() - 1.0).abs() < 1e-6);
+        assert_eq!(taken(false).shared(), 0.0);
+        let (together, alone) = (taken(true).widths()[0], taken(false).widths()[0]);
+        assert!(together[0] > 1.1 * alone[0] && together[1] > 1.05 * alone[1]);
     }
 
     #[test]
