@@ -32,6 +32,15 @@ pub enum Loss {
     Pinball {
         levels: Vec<f32>,
     },
+    /// Deviance of a count from its mean, whose logarithm is the output.
+    Poisson,
+    /// Deviance of zeros and positive amounts (Jorgensen 1987), a variance of mean^power; the output is ln mean.
+    Tweedie {
+        power: f32,
+    },
+    /// Likelihood of a count; the outputs are the logarithms of the mean and, bent, of the dispersion.
+    #[serde(rename = "negative_binomial")]
+    NegativeBinomial,
 }
 
 impl Loss {
@@ -39,9 +48,24 @@ impl Loss {
     pub fn outputs(&self) -> usize {
         match self {
             Loss::Pinball { levels } => levels.len(),
+            Loss::NegativeBinomial => 2,
             _ => 1,
         }
     }
+}
+
+/// How the dense layers of a network are connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchitectureOption {
+    /// One layer behind the other.
+    Mlp,
+    /// The same with paths around each layer and around all of them.
+    #[default]
+    Residual,
+    NBeats,
+    NHits,
+    Tide,
 }
 
 /// How gradients move parameters.
@@ -208,6 +232,14 @@ pub enum SeriesEnd {
 /// The network as asked for; `None` is chosen from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkOptions {
+    #[serde(default)]
+    pub architecture: Option<ArchitectureOption>,
+    /// Blocks of an N-BEATS or N-HiTS network.
+    #[serde(default)]
+    pub blocks: Option<usize>,
+    /// Newest share of the steps over which parameters are averaged.
+    #[serde(default)]
+    pub average: f32,
     pub hidden: Option<Vec<usize>>,
     pub activation: Activation,
     pub dropout: Option<f32>,
@@ -236,6 +268,9 @@ pub struct NetworkOptions {
 impl Default for NetworkOptions {
     fn default() -> Self {
         NetworkOptions {
+            architecture: None,
+            blocks: None,
+            average: 0.0,
             hidden: None,
             activation: Activation::Relu,
             dropout: None,

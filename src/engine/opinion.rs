@@ -79,7 +79,8 @@ impl Model {
             speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
         let prepared = member.features.prepare(panel);
         let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
-        let (outputs, levels) = (self.spec.loss.outputs(), paths.levels);
+        let (loss, levels) = (&self.spec.loss, paths.levels);
+        let outputs = loss.outputs();
         for block in samples.chunks(BATCH) {
             let mut numeric = vec![0.0; block.len() * width];
             let mut code = vec![0; block.len() * codes];
@@ -93,18 +94,23 @@ impl Model {
             let output = member.network.forward(&Inputs { rows: block.len(), numeric: &numeric, codes: &code })?;
             for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
                 let expand = |value: f32| share * finite(norm.expand(value));
-                let values = &mut paths.series_mut(*at)[lead * levels..][..targets * levels];
-                if outputs == levels {
-                    values.iter_mut().zip(output).for_each(|(sum, value)| *sum += expand(*value));
-                    continue;
-                }
-                // A loss of one output spreads by the quantiles of its own past errors.
-                let scale = metrics::scale(panel.history(wanted[*at]), panel.calendar.season()).absolute as f32;
-                for (target, values) in values.chunks_exact_mut(levels).enumerate() {
+                let values = paths.series_mut(*at)[lead * levels..][..targets * levels].chunks_exact_mut(levels);
+                let history = || panel.history(wanted[*at]);
+                let scale = match loss.has_quantiles() {
+                    true => f32::NAN,
+                    false => metrics::scale(history(), panel.calendar.season()).absolute as f32,
+                };
+                for (target, (values, output)) in values.zip(output.chunks_exact(outputs)).enumerate() {
+                    let said = loss.quantiles(output, self.levels());
+                    if said.len() == levels {
+                        values.iter_mut().zip(said.iter()).for_each(|(sum, value)| *sum += expand(*value));
+                        continue;
+                    }
+                    // A loss without quantiles spreads by those of its own past errors.
                     let spread = self.spec.residuals.get(lead + target).filter(|_| scale.is_finite());
                     for (level, sum) in values.iter_mut().enumerate() {
                         let by = spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
-                        *sum += expand(output[target]) + share * by;
+                        *sum += expand(said[0]) + share * by;
                     }
                 }
             }
