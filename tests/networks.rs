@@ -3,8 +3,9 @@
 use candle_core::Device;
 use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::config::{Options, Roles};
-use sales_forecast::engine::model::Forecast;
+use sales_forecast::engine::model::{Forecast, Model};
 use sales_forecast::engine::panel::{Panel, View};
+use sales_forecast::engine::regression;
 use sales_forecast::engine::request::Request;
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
 use sales_forecast::engine::train::train;
@@ -33,6 +34,22 @@ fn table(value: impl Fn(usize, usize) -> f32, days: usize) -> Table {
     }
 }
 
+fn request(roles: Roles, options: Options, frequency: Option<Frequency>) -> Request {
+    Request {
+        roles,
+        options,
+        horizon: Some(HORIZON),
+        frequency,
+        zone: None,
+        device: Device::Cpu,
+        device_name: "cpu".into(),
+        threads: 2,
+        most_horizon: 100,
+        most_series: 100,
+        most_memory: 1 << 30,
+    }
+}
+
 fn forecasts(
     network: serde_json::Value,
     layout: Option<&str>,
@@ -53,22 +70,10 @@ fn forecasts(
         future: future.iter().map(|name| (*name).to_string()).collect(),
         ..Roles::default()
     };
-    let request = Request {
-        roles: roles.clone(),
-        options: Options::parse(Some(&json))?,
-        horizon: Some(HORIZON),
-        frequency: Some(Frequency::Days(1)),
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 100,
-        most_series: 100,
-        most_memory: 1 << 30,
-    };
+    let request = request(roles.clone(), Options::parse(Some(&json))?, Some(Frequency::Days(1)));
     let model = train(table(value, DAYS), &request, &mut |_| ())?.model;
     let (spec, tensors) = model.store()?;
-    let model = sales_forecast::engine::model::Model::load(&spec, tensors, &Device::Cpu)?;
+    let model = Model::load(&spec, tensors, &Device::Cpu)?;
     let ahead = table(value, DAYS + HORIZON);
     let panel = Panel::build(&ahead, &roles, &request.options, &model.spec.frame, View::default())?;
     model.forecast(&panel, &[0, 1, 2], HORIZON, 0.8)
@@ -111,6 +116,23 @@ fn count_losses_forecast_steps_too() {
     for loss in ["poisson", "tweedie", "negative_binomial"] {
         let found = forecasts(json!({"loss": loss}), Some("step"), &["sunday"], usual).expect("a model");
         assert!(found.iter().flat_map(|f| &f.upper).all(|value| (0.0..200.0).contains(value)), "{loss}: {found:?}");
+    }
+}
+
+#[test]
+fn count_losses_predict_rows() {
+    for loss in ["poisson", "tweedie", "negative_binomial"] {
+        let json = json!({"network": {"loss": loss, "epochs": 100}});
+        let roles = Roles { target: "y".into(), features: vec!["id".into(), "sunday".into()], ..Roles::default() };
+        let request = request(roles, Options::parse(Some(&json)).expect("known keys"), None);
+        let value = |series: usize, day: usize| (series * 4 + day % 3) as f32;
+        let model = regression::train(&table(value, DAYS), &request, &mut |_| ()).expect("a model").model;
+        for series in 0..3 {
+            let found = model.predict_object(&json!({"id": series, "sunday": 0})).expect("both features");
+            // Values 0, 1, 2 in turn behind four times the number of the series.
+            let expected = series as f32 * 4.0 + 1.0;
+            assert!((found - expected).abs() < 0.5, "{loss}: {found} is not {expected}");
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use super::error::{Error, Result};
 use super::features::{Features, WindowFeatures};
 use super::network::{Architecture, Embedding, Shape};
 
-/// Steps that the coarsest block of N-HiTS sees as one at most, and the least number of them that it sees.
+/// Values that N-HiTS's coarsest block sees as one at most, and the least number of means that it sees.
 const COARSEST: usize = 8;
 const FEWEST_MEANS: usize = 6;
 
-/// Whether the architecture reads the window before an origin, and so all steps of the horizon at once.
+/// Whether the architecture reads the window before an origin, and so forecasts all steps at once.
 pub(super) fn needs_window(options: &NetworkOptions) -> bool {
     !matches!(options.architecture, None | Some(ArchitectureOption::Mlp | ArchitectureOption::Residual))
 }
@@ -19,89 +19,83 @@ pub(super) fn needs_window(options: &NetworkOptions) -> bool {
 /// # Errors
 /// [`Error::InvalidOption`] for an architecture that needs a window where there is none.
 pub(super) fn shape_of(options: &NetworkOptions, features: &Features, loss: &Loss) -> Result<Shape> {
-    let shape = match features {
+    let usual = match features {
         Features::Window(window) => of_window(options, window),
-        Features::Step(_) => chain(options, (&[256, 256], 0.1), ArchitectureOption::Residual)?,
+        Features::Step(_) => Usual::chain(options, ArchitectureOption::Residual, &[256, 256], 0.1)?,
     };
-    Ok(Shape {
-        numeric: features.width(),
-        embeddings: features.embeddings(),
-        offset: features.offset(),
-        outputs: features.targets() * loss.outputs(),
-        ..shape
-    })
+    let shape = usual.shape((features.width(), features.embeddings()), options, features.targets() * loss.outputs());
+    Ok(Shape { offset: features.offset(), ..shape })
 }
 
 /// The shape of a network over rows without a horizon.
 ///
 /// # Errors
 /// Those of [`shape_of`].
-pub(super) fn shape_of_rows(
-    options: &NetworkOptions,
-    (numeric, embeddings): (usize, Vec<Embedding>),
-    loss: &Loss,
-) -> Result<Shape> {
-    let shape = chain(options, (&[64, 64], 0.0), ArchitectureOption::Mlp)?;
-    Ok(Shape { numeric, embeddings, outputs: loss.outputs(), ..shape })
+pub(super) fn shape_of_rows(options: &NetworkOptions, inputs: (usize, Vec<Embedding>), loss: &Loss) -> Result<Shape> {
+    let usual = Usual::chain(options, ArchitectureOption::Mlp, &[64, 64], 0.0)?;
+    Ok(usual.shape(inputs, options, loss.outputs()))
 }
 
-fn of_window(options: &NetworkOptions, features: &WindowFeatures) -> Shape {
+fn of_window(options: &NetworkOptions, features: &WindowFeatures) -> Usual {
     let (window, steps) = (features.lookback, features.horizon);
     let blocks = options.blocks.unwrap_or(3);
-    let around = |architecture, hidden: &[usize], skip: bool| Shape {
-        architecture,
-        residual: options.residual.unwrap_or(false),
-        skip: options.skip.unwrap_or(skip),
-        ..plain(options, hidden, 0.0)
-    };
+    let usual = |architecture, hidden, skip| Usual { architecture, hidden, dropout: 0.0, residual: false, skip };
     match options.architecture.unwrap_or_default() {
         ArchitectureOption::NBeats => {
-            around(Architecture::Blocks { window, steps, rates: vec![1; blocks] }, &[128, 128], false)
+            usual(Architecture::Blocks { window, steps, rates: vec![1; blocks] }, vec![256, 256], false)
         }
         ArchitectureOption::NHits => {
             let coarsest = (window / FEWEST_MEANS).clamp(1, COARSEST);
-            let rate = |block: usize| if block + 1 == blocks { 1 } else { (coarsest >> block.min(8)).max(1) };
-            around(Architecture::Blocks { window, steps, rates: (0..blocks).map(rate).collect() }, &[128, 128], false)
+            let rate = |block: usize| if block + 1 < blocks { (coarsest >> block.min(COARSEST)).max(1) } else { 1 };
+            let rates = (0..blocks).map(rate).collect();
+            usual(Architecture::Blocks { window, steps, rates }, vec![256, 256], false)
         }
         ArchitectureOption::Tide => {
-            around(Architecture::Tide { window, steps, planned: features.planned() }, &[128, 128], true)
+            usual(Architecture::Tide { window, steps, planned: features.planned() }, vec![128, 128], true)
         }
-        chain => {
-            let shape = plain(options, &[128, 128, 128], 0.0);
-            around_all(options, shape, chain)
+        chosen => {
+            let around = chosen == ArchitectureOption::Residual;
+            Usual { residual: around, ..usual(Architecture::Chain, vec![128, 128, 128], around) }
         }
     }
 }
 
-fn chain(options: &NetworkOptions, (hidden, dropout): (&[usize], f32), usual: ArchitectureOption) -> Result<Shape> {
-    if needs_window(options) {
-        return Err(Error::InvalidOption {
-            key: "network.architecture".into(),
-            value: serde_json::to_string(&options.architecture).unwrap_or_default(),
-            allowed: "mlp or residual, unless all steps are forecast at once (\"layout\": \"window\")".into(),
-        });
+/// What a network is where options say nothing.
+struct Usual {
+    architecture: Architecture,
+    hidden: Vec<usize>,
+    dropout: f32,
+    residual: bool,
+    skip: bool,
+}
+
+impl Usual {
+    fn chain(options: &NetworkOptions, usual: ArchitectureOption, hidden: &[usize], dropout: f32) -> Result<Usual> {
+        if needs_window(options) {
+            return Err(Error::InvalidOption {
+                key: "network.architecture".into(),
+                value: serde_json::to_string(&options.architecture).unwrap_or_default(),
+                allowed: "mlp or residual, unless all steps are forecast at once (\"layout\": \"window\")".into(),
+            });
+        }
+        let around = options.architecture.unwrap_or(usual) == ArchitectureOption::Residual;
+        let (architecture, hidden) = (Architecture::Chain, hidden.to_vec());
+        Ok(Usual { architecture, hidden, dropout, residual: around, skip: around })
     }
-    Ok(around_all(options, plain(options, hidden, dropout), options.architecture.unwrap_or(usual)))
-}
 
-fn around_all(options: &NetworkOptions, shape: Shape, architecture: ArchitectureOption) -> Shape {
-    let around = architecture == ArchitectureOption::Residual;
-    Shape { residual: options.residual.unwrap_or(around), skip: options.skip.unwrap_or(around), ..shape }
-}
-
-/// What options say of any network.
-fn plain(options: &NetworkOptions, hidden: &[usize], dropout: f32) -> Shape {
-    Shape {
-        numeric: 0,
-        embeddings: Vec::new(),
-        architecture: Architecture::Chain,
-        hidden: options.hidden.clone().unwrap_or_else(|| hidden.to_vec()),
-        activation: options.activation,
-        layer_norm: options.layer_norm,
-        dropout: options.dropout.unwrap_or(dropout),
-        residual: false,
-        skip: false,
-        offset: None,
-        outputs: 0,
+    fn shape(self, (numeric, embeddings): (usize, Vec<Embedding>), options: &NetworkOptions, outputs: usize) -> Shape {
+        Shape {
+            numeric,
+            embeddings,
+            architecture: self.architecture,
+            hidden: options.hidden.clone().unwrap_or(self.hidden),
+            activation: options.activation,
+            layer_norm: options.layer_norm,
+            dropout: options.dropout.unwrap_or(self.dropout),
+            residual: options.residual.unwrap_or(self.residual),
+            skip: options.skip.unwrap_or(self.skip),
+            offset: None,
+            outputs,
+        }
     }
 }

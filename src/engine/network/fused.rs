@@ -14,10 +14,8 @@ pub(super) struct Chunk {
     codes: Vec<u32>,
     /// By buffer of the plan.
     values: Vec<Values>,
-    /// Gradients by the values, empty until the first is known.
+    /// Gradients by the values.
     gradients: Vec<Vec<f32>>,
-    /// Gradients that are used up.
-    pub spare: Vec<Vec<f32>>,
     /// Gradient by every parameter, in the plan's order.
     pub gradient: Vec<f32>,
     /// Sum of the weighted losses.
@@ -54,7 +52,7 @@ impl Chunk {
 
     /// Computes the outputs of the loaded rows.
     pub fn forward(&mut self, shape: &Shape, plan: &Plan, parameters: &[f32], mut dropout: Dropout) {
-        for Step { from, into, begins, kind } in &plan.steps {
+        for Step { from, into, begins, kind, .. } in &plan.steps {
             let mut values = std::mem::take(&mut self.values[*into]);
             let input = &self.values[*from].value;
             let size = self.rows * plan.widths[*into];
@@ -97,26 +95,23 @@ impl Chunk {
     pub fn graded(&mut self, plan: &Plan) -> (&[f32], &mut [f32]) {
         let output = &self.values[plan.output].value;
         let gradient = &mut self.gradients[plan.output];
-        begin(gradient, &mut self.spare, output.len());
+        gradient.resize(output.len(), 0.0);
         (output, gradient)
     }
 
     /// Computes [`Chunk::gradient`] from the gradient by the outputs.
-    ///
-    /// A buffer is read only behind its last writer, so its gradient is whole when the first of them is met again.
     pub fn backward(&mut self, shape: &Shape, plan: &Plan, parameters: &[f32]) {
         self.gradient.resize(plan.parameters, 0.0);
-        for Step { from, into, begins, kind } in plan.steps.iter().rev() {
+        for Step { from, into, ends, kind, .. } in plan.steps.iter().rev() {
             let mut upper = std::mem::take(&mut self.gradients[*into]);
             let input = &self.values[*from].value;
             let lower = &mut self.gradients[*from];
-            let adds = !lower.is_empty();
             if plan.learns[*from] {
-                begin(lower, &mut self.spare, input.len());
+                lower.resize(input.len(), 0.0);
             }
             match kind {
                 Kind::Mix(terms) if plan.learns[*from] => {
-                    if !adds {
+                    if *ends {
                         lower.fill(0.0);
                     }
                     let reversed = terms.iter().map(Term::reversed);
@@ -139,45 +134,29 @@ impl Chunk {
                         column_sums(&upper, plan.slots[bias].of_mut(&mut self.gradient));
                     }
                     if plan.learns[*from] {
-                        let (b, keep) = ((weight.of(parameters), n, 1), if adds { 1.0 } else { 0.0 });
+                        let (b, keep) = ((weight.of(parameters), n, 1), if *ends { 0.0 } else { 1.0 });
                         multiply(Product { m: rows, n, k, a: (&upper, k, 1), b, keep }, lower);
                     }
                 }
             }
-            if !begins {
-                self.gradients[*into] = upper;
-            } else if !upper.is_empty() {
-                self.spare.push(upper);
-            }
+            self.gradients[*into] = upper;
         }
-        if plan.learns[INPUT] {
-            let input = std::mem::take(&mut self.gradients[INPUT]);
-            self.scatter_embeddings(shape, plan, &input);
-            self.spare.push(input);
-        }
+        self.scatter_embeddings(shape, plan);
     }
 
-    fn scatter_embeddings(&mut self, shape: &Shape, plan: &Plan, input_gradient: &[f32]) {
+    fn scatter_embeddings(&mut self, shape: &Shape, plan: &Plan) {
         let mut start = shape.numeric;
         for (column, slot) in plan.slots[..plan.embeddings].iter().enumerate() {
             let size = slot.dims[1];
             slot.of_mut(&mut self.gradient).fill(0.0);
             for row in 0..self.rows {
                 let code = code_at(plan, &self.codes, row, column);
-                let from = &input_gradient[row * plan.widths[INPUT] + start..][..size];
+                let from = &self.gradients[INPUT][row * plan.widths[INPUT] + start..][..size];
                 let into = &mut slot.of_mut(&mut self.gradient)[code * size..(code + 1) * size];
                 into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
             }
             start += size;
         }
-    }
-}
-
-/// Gives an empty gradient the room that another one left; its values are anything.
-fn begin(gradient: &mut Vec<f32>, spare: &mut Vec<Vec<f32>>, size: usize) {
-    if gradient.is_empty() {
-        *gradient = spare.pop().unwrap_or_default();
-        gradient.resize(size, 0.0);
     }
 }
 

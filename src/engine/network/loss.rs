@@ -105,8 +105,8 @@ impl Loss {
         }
     }
 
-    /// What outputs say of a value's mean (for [`Loss::Mae`] and the middle quantile its median), as a network's
-    /// output is read; [`super::super::features::Norm::expand`] makes it a value.
+    /// The one value that outputs stand for: the middle quantile of [`Loss::Pinball`], the mean where a mean is learnt.
+    /// [`super::super::features::Norm::expand`] brings it to the units of the series.
     pub fn point(&self, outputs: &[f32]) -> f32 {
         match self {
             Loss::Pinball { levels } => outputs[levels.iter().position(|level| *level == 0.5).unwrap_or(0)],

@@ -79,13 +79,15 @@ pub(super) enum Kind {
     Mix(Vec<Term>),
 }
 
-/// Adds to one buffer what it makes of another.
+/// Adds to one buffer what it makes of another; a buffer is read only behind its last writer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Step {
     pub from: usize,
     pub into: usize,
     /// Nothing wrote to `into` before.
     pub begins: bool,
+    /// Nothing reads `from` behind this step.
+    pub ends: bool,
     pub kind: Kind,
 }
 
@@ -133,7 +135,8 @@ impl Plan {
     fn step(&mut self, from: usize, into: usize, kind: Kind) {
         let begins = self.steps.iter().all(|step| step.into != into);
         self.learns[into] |= self.learns[from] || matches!(kind, Kind::Dense(_));
-        self.steps.push(Step { from, into, begins, kind });
+        self.steps.iter_mut().filter(|step| step.from == from).for_each(|step| step.ends = false);
+        self.steps.push(Step { from, into, begins, ends: true, kind });
     }
 
     /// A layer with an activation over every run of `inputs` columns, into a new buffer; Kaiming's bound.

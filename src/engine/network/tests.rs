@@ -218,20 +218,6 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     }
 }
 
-#[test]
-fn steps_reuse_the_buffers_of_the_first() {
-    for architecture in architectures() {
-        let shape = Shape { outputs: 2, architecture, ..shape() };
-        let batch = batch(&shape, 300, 2);
-        let mut trainer = Trainer::new(network(&shape), recipe(Loss::Mse, 1)).expect("one thread");
-        let mut kept = |steps: usize| {
-            (0..steps).for_each(|_| assert!(trainer.step(&batch, 0.01).expect("CPU").is_finite()));
-            trainer.chunks.iter().map(|chunk| chunk.spare.len()).collect::<Vec<_>>()
-        };
-        assert_eq!(kept(1), kept(20), "{shape:?}");
-    }
-}
-
 /// What CUDA runs, on the CPU: dropout, clipping, averages and every optimiser included.
 #[test]
 fn a_training_on_a_device_goes_where_the_fused_one_goes() {
