@@ -4,6 +4,7 @@ use candle_core::Device;
 use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::model::{Forecast, Model};
+use sales_forecast::engine::nodes::Nodes;
 use sales_forecast::engine::panel::{Panel, View};
 use sales_forecast::engine::regression;
 use sales_forecast::engine::request::Request;
@@ -47,6 +48,7 @@ fn request(roles: Roles, options: Options, frequency: Option<Frequency>) -> Requ
         most_horizon: 100,
         most_series: 100,
         most_memory: 1 << 30,
+        events: Vec::new(),
     }
 }
 
@@ -76,7 +78,8 @@ fn forecasts(
     let model = Model::load(&spec, tensors, &Device::Cpu)?;
     let ahead = table(value, DAYS + HORIZON);
     let panel = Panel::build(&ahead, &roles, &request.options, &model.spec.frame, View::default())?;
-    model.forecast(&panel, &[0, 1, 2], HORIZON, 0.8)
+    let nodes = Nodes::new(panel, &roles, &request.options, None)?;
+    model.forecast(&nodes, &[0, 1, 2], HORIZON, 0.8)
 }
 
 fn usual(series: usize, day: usize) -> f32 {
@@ -89,7 +92,7 @@ fn every_architecture_and_loss_forecasts_near_the_past() {
         for loss in LOSSES {
             let found = forecasts(json!({"architecture": architecture, "loss": loss}), None, &[], usual);
             for forecast in found.expect("a model") {
-                let most = 40.0 * (forecast.series + 1) as f32;
+                let most = 40.0 * (forecast.node + 1) as f32;
                 for step in 0..HORIZON {
                     let (lower, point, upper) = (forecast.lower[step], forecast.point[step], forecast.upper[step]);
                     assert!(0.0 <= lower && lower <= point && point <= upper, "{architecture} {loss}: {forecast:?}");

@@ -1,5 +1,7 @@
 //! Losses: one weighted target at a time with its gradient for the fused step, and as candle's operations for autograd.
 
+use std::borrow::Cow;
+
 use candle_core::{D, Tensor};
 
 use super::super::config::Loss;
@@ -122,11 +124,11 @@ impl Loss {
 
     /// Quantiles of a value in the units of [`Loss::point`]: the outputs themselves for [`Loss::Pinball`], at its own
     /// levels; the quantiles at `levels`, ascending, for [`Loss::NegativeBinomial`]; for others the point alone.
-    pub fn quantiles(&self, outputs: &[f32], levels: &[f32]) -> Vec<f32> {
+    pub fn quantiles<'a>(&self, outputs: &'a [f32], levels: &[f32]) -> Cow<'a, [f32]> {
         match self {
-            Loss::Pinball { .. } => outputs.to_vec(),
-            Loss::NegativeBinomial => NegativeBinomial::of(outputs).quantiles(levels),
-            _ => vec![self.point(outputs)],
+            Loss::Pinball { .. } => outputs.into(),
+            Loss::NegativeBinomial => NegativeBinomial::of(outputs).quantiles(levels).into(),
+            _ => vec![self.point(outputs)].into(),
         }
     }
 }
