@@ -49,6 +49,11 @@ impl Loss {
             _ => 1,
         }
     }
+
+    /// Whether the outputs tell a mean without quantiles that would tell it worse.
+    pub fn learns_mean(&self) -> bool {
+        matches!(self, Loss::Poisson | Loss::Tweedie { .. } | Loss::NegativeBinomial)
+    }
 }
 
 /// How the dense layers of a network are connected.
