@@ -125,7 +125,7 @@ fn count_losses_forecast_steps_too() {
 #[test]
 fn count_losses_predict_rows() {
     for loss in ["poisson", "tweedie", "negative_binomial"] {
-        let json = json!({"network": {"loss": loss, "epochs": 100}});
+        let json = json!({"network": {"loss": loss, "epochs": 100, "average": 0.2}});
         let roles = Roles { target: "y".into(), features: vec!["id".into(), "sunday".into()], ..Roles::default() };
         let request = request(roles, Options::parse(Some(&json)).expect("known keys"), None);
         let value = |series: usize, day: usize| (series * 4 + day % 3) as f32;

@@ -146,6 +146,13 @@ fn network(json: &Json) -> Result<NetworkOptions> {
         members: reader.integer("members", 1, 32)?.map(|x| x as usize),
     };
     reader.finish()?;
+    if options.average > 0.0 && options.patience.is_some() {
+        return Err(Error::InvalidOption {
+            key: "network.average".into(),
+            value: options.average.to_string(),
+            allowed: "0 beside network.patience, which keeps the best epoch's weights".into(),
+        });
+    }
     Ok(options)
 }
 

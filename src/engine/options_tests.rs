@@ -29,6 +29,7 @@ fn reads_an_architecture_for_counts() {
     assert_eq!((network.architecture, network.blocks), (Some(ArchitectureOption::NHits), Some(4)));
     assert_eq!((network.average, network.loss), (0.5, Some(Loss::Tweedie { power: 1.2 })));
     assert!(Options::parse(Some(&json!({"network": {"tweedie_power": 2}}))).is_err());
+    assert!(Options::parse(Some(&json!({"network": {"average": 0.5, "patience": 3}}))).is_err());
 }
 
 #[test]

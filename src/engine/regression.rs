@@ -204,17 +204,22 @@ fn run(
     let epochs = options.epochs.unwrap_or_else(|| (20_000 / per_epoch).clamp(5, 200));
     let peak = options.learning_rate.unwrap_or(3e-3);
     let schedule = options.schedule.unwrap_or(Schedule::Cosine);
+    let steps = epochs * per_epoch;
+    let averaged = steps - (options.average * steps as f32) as usize;
     let mut random = ChaCha8Rng::seed_from_u64(request.options.seed);
     let mut best: Option<(f32, usize, Vec<f32>)> = None;
     for epoch in 0..epochs {
         (1..order.len()).rev().for_each(|last| order.swap(last, random.random_range(0..=last)));
         for (at, drawn) in order.chunks(batch).enumerate() {
             let step = epoch * per_epoch + at;
-            let loss = trainer.step(&rows.batch(drawn), learning_rate(schedule, peak, step, epochs * per_epoch))?;
+            let loss = trainer.step(&rows.batch(drawn), learning_rate(schedule, peak, step, steps))?;
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1 });
             }
-            progress((step + 1) as f32 / (epochs * per_epoch) as f32, loss);
+            if step >= averaged {
+                trainer.average()?;
+            }
+            progress((step + 1) as f32 / steps as f32, loss);
         }
         if let (Some(validation), Some(patience)) = (&validation, options.patience) {
             let loss = trainer.loss(validation)?;
