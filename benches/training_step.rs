@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use candle_core::Device;
 use sales_forecast::engine::config::{Activation, Loss, Optimizer};
-use sales_forecast::engine::network::{Batch, Network, Recipe, Shape, Trainer};
+use sales_forecast::engine::network::{Architecture, Batch, Network, Recipe, Shape, Trainer};
 
 fn main() {
     println!("{:>18} {:>6} {:>8} {:>14}", "network", "batch", "threads", "samples/s");
@@ -22,12 +22,14 @@ fn rate(widths: &[usize], rows: usize, threads: usize) -> f64 {
     let shape = Shape {
         numeric: inputs,
         embeddings: Vec::new(),
+        architecture: Architecture::Chain,
         hidden: widths[1..widths.len() - 1].to_vec(),
         activation: Activation::Relu,
         layer_norm: false,
         dropout: 0.0,
         residual: false,
         skip: false,
+        offset: None,
         outputs,
     };
     let recipe =

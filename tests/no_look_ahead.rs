@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::config::{Encoding, Options, Roles};
 use sales_forecast::engine::features::window::WindowOptions;
-use sales_forecast::engine::features::{Features, Sample, StepFeatures, WindowFeatures};
+use sales_forecast::engine::features::{Features, Measure, Sample, StepFeatures, WindowFeatures};
 use sales_forecast::engine::panel::{Frame, Panel, View};
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
 
@@ -61,15 +61,17 @@ fn inputs(features: &Features, codes: usize, panel: &Panel, sample: Sample) -> (
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn the_future_changes_no_input(origin in 10usize..110, series in 0usize..SERIES, lead in 0usize..HORIZON, factor in 2f32..100.0) {
+    fn the_future_changes_no_input(origin in 10usize..110, series in 0usize..SERIES, lead in 0usize..HORIZON, factor in 2f32..100.0, measured in 0usize..3) {
+        let measure = [Measure::Deviation, Measure::Multiple, Measure::Count][measured];
         let (before, after) = (panel(DAYS, 1.0), panel(origin, factor));
-        let step = StepFeatures::learn(&before, HORIZON, Encoding::Embedding);
+        let step = StepFeatures::learn(&before, HORIZON, Encoding::Embedding, measure);
         let codes = step.embeddings().len();
         let sample = Sample { series, origin, lead };
         let step = Features::Step(Box::new(step));
         prop_assert_eq!(inputs(&step, codes, &before, sample), inputs(&step, codes, &after, sample));
         for log in [false, true] {
-            let options = WindowOptions { horizon: HORIZON, lookback: 28, log, dated: true, scaling: None, encoding: Encoding::Embedding, covariates: true };
+            let encoding = Encoding::Embedding;
+            let options = WindowOptions { horizon: HORIZON, lookback: 28, log, dated: true, scaling: None, encoding, measure, covariates: true };
             let window = Features::Window(WindowFeatures::learn(&before, options));
             let sample = Sample { series, origin, lead: 0 };
             prop_assert_eq!(inputs(&window, 0, &before, sample), inputs(&window, 0, &after, sample));

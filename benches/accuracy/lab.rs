@@ -1,7 +1,7 @@
 //! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
 //!
 //! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann or
-//! rossmann_weekly, BACK counts horizons before the newest origin, OPTIONS is the jsonb of forecast_train.
+//! rossmann_weekly, BACK counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
 
 #[path = "../prior/prior.rs"]
 mod prior;
@@ -233,12 +233,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|text| text != "--bench").collect();
     let (name, back) = (arguments[0].as_str(), arguments[1].parse::<usize>().expect("a count"));
     let json = arguments.get(2).map(|text| serde_json::from_str::<serde_json::Value>(text).expect("json"));
-    let set = load(name);
-    let scored_season = std::env::var("SEASON").ok().and_then(|text| text.parse().ok()).unwrap_or(set.season);
+    let mut set = load(name);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
+    set.horizon = number("HORIZON").unwrap_or(set.horizon);
+    let scored_season = number("SEASON").unwrap_or(set.season);
     let mut options = Options::parse(json.as_ref()).expect("options");
-    if let Some(windows) = std::env::var("WINDOWS").ok().and_then(|text| text.parse().ok()) {
-        options.backtest.windows = windows;
-    }
+    options.backtest.windows = number("WINDOWS").unwrap_or(options.backtest.windows);
     let roles = Roles {
         target: "y".into(),
         time: Some("time".into()),

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use sales_forecast::engine::config::{Activation, Loss, Optimizer, Schedule};
 use sales_forecast::engine::metrics::scale;
-use sales_forecast::engine::network::{Batch, Network, Recipe, Shape, Trainer, learning_rate};
+use sales_forecast::engine::network::{Architecture, Batch, Network, Recipe, Shape, Trainer, learning_rate};
 use sales_forecast::engine::options::LEVELS;
 
 fn histories(path: &str) -> Vec<Vec<f32>> {
@@ -235,12 +235,14 @@ fn main() {
     let shape = Shape {
         numeric: sight.width(),
         embeddings: Vec::new(),
+        architecture: Architecture::Chain,
         hidden: vec![width; depth],
         activation: Activation::Relu,
         layer_norm: env("NORM", 0) == 1,
         dropout: 0.0,
         residual: true,
         skip: true,
+        offset: None,
         outputs: sight.horizon * LEVELS.len(),
     };
     let recipe = Recipe {

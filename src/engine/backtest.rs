@@ -237,7 +237,9 @@ fn alone(
         Said::Quantiles(paths) => {
             let mut quantiles = paths.series(at).to_vec();
             quantiles.chunks_exact_mut(paths.levels).for_each(|values| values.sort_unstable_by(f32::total_cmp));
-            let points = quantiles.chunks_exact(paths.levels).map(|values| model.telling().point(values)).collect();
+            let means = opinion.means.as_ref().map(|means| means.series(at));
+            let point = |(step, values)| model.telling().point(values, means.and_then(|means| means.get(step)));
+            let points = quantiles.chunks_exact(paths.levels).enumerate().map(point).collect();
             let mut told = Told { quantiles, points };
             model.force_zeros(past, series, &mut told);
             let spreads = model.spreads(&told, actual);

@@ -13,6 +13,8 @@ pub struct Opinion {
     /// Whether it can speak of a series.
     pub speaks: Vec<bool>,
     pub said: Said,
+    /// Means of one level, where a loss learns them and quantiles would tell them worse.
+    pub means: Option<Paths>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,12 +66,18 @@ impl Telling<'_> {
         steps.map(|(values, point)| self.interval(values, *point, level)).collect()
     }
 
-    /// The median; the mean of intermittent series, whose median is mostly zero and says nothing of what will be sold.
-    pub fn point(&self, values: &[f32]) -> f32 {
-        match self.mean {
-            true => mean(self.levels, values, |value| self.bound(value)),
-            false => self.at(values, 0.5),
+    /// The median; the mean of intermittent series, whose median is mostly zero and says nothing of what will be sold:
+    /// the one that is known, or else that of the quantiles.
+    pub fn point(&self, values: &[f32], known: Option<&f32>) -> f32 {
+        match known {
+            _ if !self.mean => self.at(values, 0.5),
+            Some(mean) => self.bound(*mean),
+            None => self.mean_of(values),
         }
+    }
+
+    fn mean_of(&self, values: &[f32]) -> f32 {
+        mean(self.levels, values, |value| self.bound(value))
     }
 }
 
@@ -95,20 +103,32 @@ impl Blend {
         let levels = telling.levels.len();
         // A point alone borrows its spread from all who have one.
         let spread = |by: &dyn Fn(&Opinion) -> f32| {
-            let mut quantiles: Vec<f32> = Vec::new();
-            let mut total = 0.0;
+            let (mut quantiles, mut means, mut total) = (Vec::new(), Vec::new(), 0.0);
+            let knows_mean = speaking().any(|opinion| opinion.means.is_some() && by(opinion) > 0.0);
             for opinion in speaking() {
                 let Said::Quantiles(paths) = &opinion.said else { continue };
                 let weight = by(opinion);
                 if weight <= 0.0 {
                     continue;
                 }
-                quantiles.resize(paths.horizon * levels, 0.0);
-                quantiles.iter_mut().zip(paths.series(series)).for_each(|(sum, value)| *sum += weight * value);
+                let add = |sums: &mut Vec<f32>, values: &[f32]| {
+                    sums.resize(values.len(), 0.0);
+                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+                };
+                let values = paths.series(series);
+                add(&mut quantiles, values);
                 total += weight;
+                match &opinion.means {
+                    Some(known) => add(&mut means, known.series(series)),
+                    None if knows_mean => {
+                        let means_of = values.chunks_exact(levels).map(|values| telling.mean_of(values));
+                        add(&mut means, &means_of.collect::<Vec<_>>());
+                    }
+                    None => {}
+                }
             }
-            quantiles.iter_mut().for_each(|sum| *sum /= total);
-            (total > 0.0).then_some((quantiles, total))
+            quantiles.iter_mut().chain(&mut means).for_each(|sum| *sum /= total);
+            (total > 0.0).then_some((quantiles, means, total))
         };
         let points = || {
             speaking().filter_map(|opinion| match &opinion.said {
@@ -117,9 +137,12 @@ impl Blend {
             })
         };
         let by_points: f32 = points().map(|(share, _)| share).sum();
-        let (mut quantiles, mut total) = match spread(&share) {
+        let (mut quantiles, means, mut total) = match spread(&share) {
             Some(found) => found,
-            None if by_points > 0.0 => (spread(&|opinion| self.share(opinion.expert).max(1e-3))?.0, 0.0),
+            None if by_points > 0.0 => {
+                let (quantiles, means, _) = spread(&|opinion| self.share(opinion.expert).max(1e-3))?;
+                (quantiles, means, 0.0)
+            }
             None => return None,
         };
         total += by_points;
@@ -127,7 +150,7 @@ impl Blend {
         for (step, values) in quantiles.chunks_exact_mut(levels).enumerate() {
             values.sort_unstable_by(f32::total_cmp);
             self.widen(step, values, telling.levels);
-            let point = telling.point(values);
+            let point = telling.point(values, means.get(step));
             let by: f32 = points().map(|(share, points)| share / total * (points[step] - point)).sum();
             // The zeros of an intermittent series stay zeros when its mean moves.
             if !telling.mean {
@@ -159,3 +182,31 @@ impl Blend {
 
 /// The methods that a model is measured against and that serve a series where it loses to them.
 pub const BASELINES: [Method; 4] = [Method::SeasonalNaive, Method::Naive, Method::Drift, Method::Mean];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(values: &[f32], levels: usize) -> Paths {
+        let mut paths = Paths::new(1, 1, levels);
+        paths.series_mut(0).copy_from_slice(values);
+        paths
+    }
+
+    fn opinion(expert: Expert, quantiles: &[f32], mean: Option<f32>) -> Opinion {
+        let means = mean.map(|mean| paths(&[mean], 1));
+        Opinion { expert, speaks: vec![true], said: Said::Quantiles(paths(quantiles, quantiles.len())), means }
+    }
+
+    /// Uniform between 0 and 10 has the mean 5; a quarter of it and three quarters of a known mean of 1 are 2.
+    #[test]
+    fn a_known_mean_goes_before_the_mean_of_quantiles() {
+        let said =
+            [opinion(Expert::Prior, &[1.0, 5.0, 9.0], None), opinion(Expert::Network, &[0.0, 0.0, 3.0], Some(1.0))];
+        let blend = Blend { shares: vec![(Expert::Prior, 0.5), (Expert::Network, 1.5)], widths: Vec::new() };
+        let telling = Telling { levels: &[0.1, 0.5, 0.9], mean: true, lower_bound: Some(0.0), upper_bound: None };
+        let told = |mean| blend.tell(&said, 0, None, &Telling { mean, ..telling }).expect("two opinions").points[0];
+        assert!((told(true) - 2.0).abs() < 1e-6, "{}", told(true));
+        assert_eq!(told(false), 1.25);
+    }
+}

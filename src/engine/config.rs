@@ -1,4 +1,4 @@
-//! What a training is told: the model's roles of columns, the data rules, the network and its schedule.
+//! What a training is told: the model's roles of columns, the data rules, what forecasts and how it is scored.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,66 +6,9 @@ use super::classical::Method;
 use super::error::{Error, Result};
 use super::hierarchy::Hierarchy;
 
-/// Nonlinearity between dense layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    Relu,
-    Sigmoid,
-    Tanh,
-    /// Gaussian error linear unit, tanh approximation.
-    Gelu,
-    Silu,
-}
+mod network;
 
-/// What training minimises, averaged over the weighted outputs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Loss {
-    Mse,
-    Mae,
-    /// Quadratic up to `delta` (in scaled units), linear beyond.
-    Huber {
-        delta: f32,
-    },
-    /// Mean quantile loss over these levels, ascending; the network has one output for each.
-    Pinball {
-        levels: Vec<f32>,
-    },
-}
-
-impl Loss {
-    /// Network outputs per predicted value.
-    pub fn outputs(&self) -> usize {
-        match self {
-            Loss::Pinball { levels } => levels.len(),
-            _ => 1,
-        }
-    }
-}
-
-/// How gradients move parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Optimizer {
-    /// Kingma & Ba 2015; weight decay, if any, is added to the gradient.
-    Adam,
-    /// Loshchilov & Hutter 2019: decoupled weight decay.
-    AdamW,
-    /// With Nesterov-free momentum.
-    Sgd { momentum: f32 },
-}
-
-/// Learning rate over the steps of a training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    Constant,
-    /// Short linear warm-up, then half a cosine down to zero.
-    Cosine,
-    /// Short linear warm-up, then a line down to zero.
-    Linear,
-}
+pub use network::{Activation, ArchitectureOption, Loss, NetworkOptions, Optimizer, Schedule};
 
 /// How values are brought to a common size before they enter the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,58 +146,6 @@ pub enum SeriesEnd {
     Own,
     /// At the last value of any series: steps without a row until then are missing ones.
     Common,
-}
-
-/// The network as asked for; `None` is chosen from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NetworkOptions {
-    pub hidden: Option<Vec<usize>>,
-    pub activation: Activation,
-    pub dropout: Option<f32>,
-    pub layer_norm: bool,
-    /// A hidden layer as wide as its input adds it.
-    pub residual: Option<bool>,
-    /// A linear path from the inputs to the outputs beside the hidden layers.
-    pub skip: Option<bool>,
-    pub epochs: Option<usize>,
-    pub batch_size: Option<usize>,
-    pub learning_rate: Option<f32>,
-    pub schedule: Option<Schedule>,
-    pub weight_decay: f32,
-    /// Largest Euclidean norm of a step's gradient.
-    pub clip: Option<f32>,
-    pub loss: Option<Loss>,
-    pub optimizer: Option<Optimizer>,
-    /// Epochs without a better validation loss before training stops; `None` runs all epochs.
-    pub patience: Option<usize>,
-    /// Steps of history that a window holds.
-    pub input_size: Option<usize>,
-    /// Networks whose forecasts are averaged.
-    pub members: Option<usize>,
-}
-
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        NetworkOptions {
-            hidden: None,
-            activation: Activation::Relu,
-            dropout: None,
-            layer_norm: false,
-            residual: None,
-            skip: None,
-            epochs: None,
-            batch_size: None,
-            learning_rate: None,
-            schedule: None,
-            weight_decay: 0.0,
-            clip: None,
-            loss: None,
-            optimizer: None,
-            patience: None,
-            input_size: None,
-            members: None,
-        }
-    }
 }
 
 /// `options jsonb`, checked.

@@ -7,14 +7,15 @@ use super::config::{Layout, Loss, Optimizer, Options, Schedule};
 use super::error::{Error, Result};
 use super::expert::Expert;
 use super::features::window::{WindowOptions, longest_lookback};
-use super::features::{Features, Prepared, Sample, StepFeatures, WindowFeatures};
+use super::features::{Features, Measure, Prepared, Sample, StepFeatures, WindowFeatures};
 use super::model::Member;
-use super::network::{Batch, Embedding, Network, Recipe, Shape, Trainer, learning_rate};
+use super::network::{Batch, Network, Recipe, Trainer, learning_rate};
 use super::options::LEVELS;
 use super::origins::Origins;
 use super::panel::{Known, Panel};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
+use super::shape::{needs_window, shape_of};
 
 /// Samples that step inputs are scaled by.
 const SCALED_SAMPLES: usize = 20_000;
@@ -37,7 +38,10 @@ impl Fit {
         let network = &request.options.network;
         let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
         let layout = match expert {
-            Expert::Network => request.options.layout.unwrap_or(if planned { Layout::Step } else { Layout::Window }),
+            Expert::Network => request.options.layout.unwrap_or(match planned && !needs_window(network) {
+                true => Layout::Step,
+                false => Layout::Window,
+            }),
             Expert::History if !panel.covariates.is_empty() => Layout::Window,
             _ => return None,
         };
@@ -57,8 +61,9 @@ impl Fit {
     fn features(&self, panel: &Panel, request: &Request, member: usize) -> Features {
         let Options { scaling, encoding, network, .. } = &request.options;
         let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
+        let measure = Measure::of(&loss(request));
         if self.layout == Layout::Step {
-            return Features::Step(Box::new(StepFeatures::learn(panel, horizon, encoding)));
+            return Features::Step(Box::new(StepFeatures::learn(panel, horizon, encoding, measure)));
         }
         let season = panel.calendar.season();
         let shortest = horizon.max(season).min(longest);
@@ -71,16 +76,14 @@ impl Fit {
         let log = varied && not_negative && member % 2 == 1;
         let dated = !varied || (member / 2 + member).is_multiple_of(2);
         let covariates = self.expert != Expert::History;
-        let options = WindowOptions { horizon, lookback, log, dated, scaling, encoding, covariates };
+        let options = WindowOptions { horizon, lookback, log, dated, scaling, encoding, measure, covariates };
         Features::Window(WindowFeatures::learn(panel, options))
     }
 }
 
-fn embeddings(features: &Features) -> Vec<Embedding> {
-    match features {
-        Features::Window(window) => window.embeddings(),
-        Features::Step(step) => step.embeddings(),
-    }
+/// What a network minimises.
+pub(super) fn loss(request: &Request) -> Loss {
+    request.options.network.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() })
 }
 
 /// Trains all members on a panel; returns them and the epochs of the last.
@@ -118,18 +121,8 @@ fn fit_member(
     let mut features = plan.features(panel, request, index);
     let by_step = plan.layout == Layout::Step;
     scale_inputs(&mut features, panel, &mut random);
-    let loss = options.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() });
-    let shape = Shape {
-        numeric: features.width(),
-        embeddings: embeddings(&features),
-        hidden: options.hidden.clone().unwrap_or_else(|| if by_step { vec![256, 256] } else { vec![128, 128, 128] }),
-        activation: options.activation,
-        layer_norm: options.layer_norm,
-        dropout: options.dropout.unwrap_or(if by_step { 0.1 } else { 0.0 }),
-        residual: options.residual.unwrap_or(true),
-        skip: options.skip.unwrap_or(true),
-        outputs: features.targets() * loss.outputs(),
-    };
+    let loss = loss(request);
+    let shape = shape_of(options, &features, &loss)?;
     let recipe = Recipe {
         loss,
         optimizer: options.optimizer.unwrap_or(Optimizer::AdamW),
@@ -215,6 +208,7 @@ impl Run<'_> {
             self.batch(&prepared, &held_out, &drawn, &mut random)
         });
         let mut best: Option<(f32, usize, Vec<f32>)> = None;
+        let averaged = steps - (options.average * steps as f32) as usize;
         let mut order: Vec<u32> = (0..u32::try_from(origins.count).unwrap_or(u32::MAX)).collect();
         for step in 0..steps {
             let at = step % per_epoch;
@@ -229,6 +223,9 @@ impl Run<'_> {
             let loss = self.trainer.step(&rows, learning_rate(schedule, peak, step, steps))?;
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch: step / per_epoch + 1 });
+            }
+            if step >= averaged {
+                self.trainer.average()?;
             }
             progress((step + 1) as f32 / steps as f32, loss);
             if let (Some(rows), Some(patience)) = (&validation, options.patience)
@@ -254,7 +251,7 @@ impl Run<'_> {
 
     fn batch(&self, prepared: &Prepared, origins: &Origins, drawn: &[usize], random: &mut ChaCha8Rng) -> Batch {
         let (width, targets) = (self.features.width(), self.features.targets());
-        let codes = embeddings(self.features).len();
+        let codes = self.features.embeddings().len();
         let mut batch = Batch {
             rows: drawn.len(),
             numeric: vec![0.0; drawn.len() * width],

@@ -40,6 +40,7 @@ pub mod regression;
 pub mod replay;
 pub mod request;
 pub mod scaling;
+mod shape;
 pub mod spec;
 pub mod table;
 mod tally;

@@ -254,7 +254,7 @@ impl Model {
     /// What scores want to know of forecasts beside the points, `[horizon]`.
     pub(super) fn spreads(&self, told: &Told, actual: &[f32]) -> Vec<Spread> {
         let telling = self.telling();
-        let has_spread = self.spec.loss.outputs() > 1 || !self.spec.residuals.is_empty();
+        let has_spread = self.spec.loss.has_quantiles() || !self.spec.residuals.is_empty();
         let one = |((values, point), actual): ((&[f32], &f32), &f32)| {
             let loss = |level: f32| {
                 let error = actual - telling.at(values, level);

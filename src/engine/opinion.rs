@@ -59,11 +59,14 @@ impl Model {
         let Some(needed) = members.iter().map(|member| member.features.least_history()).max() else { return Ok(None) };
         let enough = |series: usize| panel.history(series).len() >= needed;
         let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
-        let mut paths = Paths::new(wanted.len(), self.spec.horizon, self.levels().len());
+        let paths = |levels: usize| Paths::new(wanted.len(), self.spec.horizon, levels);
+        let (mut quantiles, mut means) = (paths(self.levels().len()), paths(1));
         for member in &members {
-            self.add_member(member, (panel, wanted, &speaks), 1.0 / members.len() as f32, &mut paths)?;
+            let share = 1.0 / members.len() as f32;
+            self.add_member(member, (panel, wanted, &speaks), share, (&mut quantiles, &mut means))?;
         }
-        Ok(Some(Opinion { expert, speaks, said: Said::Quantiles(paths) }))
+        let means = self.spec.loss.learns_mean().then_some(means);
+        Ok(Some(Opinion { expert, speaks, said: Said::Quantiles(quantiles), means }))
     }
 
     fn add_member(
@@ -71,7 +74,7 @@ impl Model {
         member: &Member,
         (panel, wanted, speaks): (&Panel, &[usize], &[bool]),
         share: f32,
-        paths: &mut Paths,
+        (quantiles, means): (&mut Paths, &mut Paths),
     ) -> Result<()> {
         let (targets, horizon) = (member.features.targets(), self.spec.horizon);
         let speaking = (0..wanted.len()).filter(|at| speaks[*at]);
@@ -79,7 +82,8 @@ impl Model {
             speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
         let prepared = member.features.prepare(panel);
         let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
-        let (outputs, levels) = (self.spec.loss.outputs(), paths.levels);
+        let (loss, levels) = (&self.spec.loss, quantiles.levels);
+        let outputs = loss.outputs();
         for block in samples.chunks(BATCH) {
             let mut numeric = vec![0.0; block.len() * width];
             let mut code = vec![0; block.len() * codes];
@@ -93,18 +97,25 @@ impl Model {
             let output = member.network.forward(&Inputs { rows: block.len(), numeric: &numeric, codes: &code })?;
             for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
                 let expand = |value: f32| share * finite(norm.expand(value));
-                let values = &mut paths.series_mut(*at)[lead * levels..][..targets * levels];
-                if outputs == levels {
-                    values.iter_mut().zip(output).for_each(|(sum, value)| *sum += expand(*value));
-                    continue;
-                }
-                // A loss of one output spreads by the quantiles of its own past errors.
-                let scale = metrics::scale(panel.history(wanted[*at]), panel.calendar.season()).absolute as f32;
-                for (target, values) in values.chunks_exact_mut(levels).enumerate() {
+                let values = quantiles.series_mut(*at)[lead * levels..].chunks_exact_mut(levels);
+                let means = &mut means.series_mut(*at)[*lead..];
+                let history = || panel.history(wanted[*at]);
+                let scale = match loss.has_quantiles() {
+                    true => f32::NAN,
+                    false => metrics::scale(history(), panel.calendar.season()).absolute as f32,
+                };
+                for (target, (values, output)) in values.zip(output.chunks_exact(outputs)).enumerate() {
+                    means[target] += expand(loss.point(output));
+                    let said = loss.quantiles(output, self.levels());
+                    if said.len() == levels {
+                        values.iter_mut().zip(said.iter()).for_each(|(sum, value)| *sum += expand(*value));
+                        continue;
+                    }
+                    // A loss without quantiles spreads by those of its own past errors.
                     let spread = self.spec.residuals.get(lead + target).filter(|_| scale.is_finite());
                     for (level, sum) in values.iter_mut().enumerate() {
                         let by = spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
-                        *sum += expand(output[target]) + share * by;
+                        *sum += expand(said[0]) + share * by;
                     }
                 }
             }
@@ -141,7 +152,7 @@ impl Model {
                 }
             }
         }
-        Ok(Some(Opinion { expert: Expert::Prior, speaks, said: Said::Quantiles(paths) }))
+        Ok(Some(Opinion { expert: Expert::Prior, speaks, said: Said::Quantiles(paths), means: None }))
     }
 
     fn by_method(&self, method: Method, panel: &Panel, wanted: &[usize]) -> Opinion {
@@ -156,7 +167,7 @@ impl Model {
             speaks.push(fitted.is_some());
             points.push(fitted.map(|fitted| fitted.forecast(history, self.spec.horizon)).unwrap_or_default());
         }
-        Opinion { expert: Expert::Classical(method), speaks, said: Said::Points(points) }
+        Opinion { expert: Expert::Classical(method), speaks, said: Said::Points(points), means: None }
     }
 }
 

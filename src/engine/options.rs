@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use super::classical::Method;
 use super::config::{
-    Activation, Aggregate, Backtest, Encoding, Layout, Loss, MethodOption, Metric, Missing, NetworkOptions, Optimizer,
-    Options, Outliers, ScalingMethod, Schedule, SeriesEnd,
+    Activation, Aggregate, ArchitectureOption, Backtest, Encoding, Layout, Loss, MethodOption, Metric, Missing,
+    NetworkOptions, Optimizer, Options, Outliers, ScalingMethod, Schedule, SeriesEnd,
 };
 use super::error::{Error, Result};
 use super::hierarchy::{Hierarchy, Reconciliation};
@@ -107,6 +107,7 @@ fn network(json: &Json) -> Result<NetworkOptions> {
     let defaults = NetworkOptions::default();
     let loss = reader.choice("loss", &LOSSES)?;
     let delta = reader.number("huber_delta", 1e-3, 1e3)?.map(|x| x as f32);
+    let power = reader.number("tweedie_power", 1.01, 1.99)?.map(|x| x as f32);
     let levels = reader.levels("quantiles")?;
     let optimizer = match reader.choice("optimizer", &OPTIMIZERS)? {
         Some(optimizer) => Some(optimizer),
@@ -114,6 +115,9 @@ fn network(json: &Json) -> Result<NetworkOptions> {
     };
     let momentum = reader.number("momentum", 0.0, 0.999)?;
     let options = NetworkOptions {
+        architecture: reader.choice("architecture", &ARCHITECTURES)?,
+        blocks: reader.integer("blocks", 1, 64)?.map(|x| x as usize),
+        average: reader.number("average", 0.0, 1.0)?.map_or(defaults.average, |x| x as f32),
         hidden: reader.hidden("hidden")?,
         activation: reader.choice("activation", &ACTIVATIONS)?.unwrap_or(defaults.activation),
         dropout: reader.number("dropout", 0.0, 0.9)?.map(|x| x as f32),
@@ -128,6 +132,7 @@ fn network(json: &Json) -> Result<NetworkOptions> {
         clip: reader.number("clip", 1e-6, 1e6)?.map(|x| x as f32),
         loss: match loss {
             Some(Loss::Huber { .. }) => Some(Loss::Huber { delta: delta.unwrap_or(1.0) }),
+            Some(Loss::Tweedie { power: usual }) => Some(Loss::Tweedie { power: power.unwrap_or(usual) }),
             None if levels.is_some() => Some(Loss::Pinball { levels: levels.unwrap_or_default() }),
             Some(Loss::Pinball { .. }) => Some(Loss::Pinball { levels: levels.unwrap_or_else(|| LEVELS.to_vec()) }),
             other => other,
@@ -141,6 +146,13 @@ fn network(json: &Json) -> Result<NetworkOptions> {
         members: reader.integer("members", 1, 32)?.map(|x| x as usize),
     };
     reader.finish()?;
+    if options.average > 0.0 && options.patience.is_some() {
+        return Err(Error::InvalidOption {
+            key: "network.average".into(),
+            value: options.average.to_string(),
+            allowed: "0 beside network.patience, which keeps the best epoch's weights".into(),
+        });
+    }
     Ok(options)
 }
 
@@ -197,11 +209,21 @@ const ACTIVATIONS: Choices<Activation, 5> = [
     ("gelu", Activation::Gelu),
     ("silu", Activation::Silu),
 ];
-const LOSSES: Choices<Loss, 4> = [
+const ARCHITECTURES: Choices<ArchitectureOption, 5> = [
+    ("mlp", ArchitectureOption::Mlp),
+    ("residual", ArchitectureOption::Residual),
+    ("nbeats", ArchitectureOption::NBeats),
+    ("nhits", ArchitectureOption::NHits),
+    ("tide", ArchitectureOption::Tide),
+];
+const LOSSES: Choices<Loss, 7> = [
     ("mse", Loss::Mse),
     ("mae", Loss::Mae),
     ("huber", Loss::Huber { delta: 1.0 }),
     ("pinball", Loss::Pinball { levels: Vec::new() }),
+    ("poisson", Loss::Poisson),
+    ("tweedie", Loss::Tweedie { power: 1.5 }),
+    ("negative_binomial", Loss::NegativeBinomial),
 ];
 const OPTIMIZERS: Choices<Optimizer, 3> =
     [("adam", Optimizer::Adam), ("adamw", Optimizer::AdamW), ("sgd", Optimizer::Sgd { momentum: 0.9 })];

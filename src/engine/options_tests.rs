@@ -22,6 +22,17 @@ fn reads_a_network() {
 }
 
 #[test]
+fn reads_an_architecture_for_counts() {
+    let options = Options::parse(Some(&json!({"network": {
+        "architecture": "nhits", "blocks": 4, "average": 0.5, "loss": "tweedie", "tweedie_power": 1.2}})));
+    let network = options.expect("all keys are known").network;
+    assert_eq!((network.architecture, network.blocks), (Some(ArchitectureOption::NHits), Some(4)));
+    assert_eq!((network.average, network.loss), (0.5, Some(Loss::Tweedie { power: 1.2 })));
+    assert!(Options::parse(Some(&json!({"network": {"tweedie_power": 2}}))).is_err());
+    assert!(Options::parse(Some(&json!({"network": {"average": 0.5, "patience": 3}}))).is_err());
+}
+
+#[test]
 fn holidays_are_one_code_or_a_list() {
     let holidays = |json| Options::parse(Some(&json!({"holidays": json}))).map(|options| options.holidays);
     assert_eq!(holidays(json!("DE")), Ok(vec!["DE".into()]));

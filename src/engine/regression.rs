@@ -8,12 +8,14 @@ use serde_json::{Value as Json, json};
 
 use super::config::{Loss, Optimizer, Roles, ScalingMethod, Schedule};
 use super::error::{Error, Result};
+use super::features::Measure;
 use super::inputs::{Encoded, Input, encode, learn_inputs, number_column};
 use super::metrics::{Scale, Scores};
 use super::model::{FORMAT, check_format, with_prefix};
 use super::network::{Batch, Embedding, Inputs, Network, Recipe, Shape, Tensor, Trainer, learning_rate};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
+use super::shape::shape_of_rows;
 use super::table::{Column, NULL_TIME, Table, Value};
 
 /// Rows below which nothing can be learnt and scored.
@@ -123,26 +125,21 @@ fn fit(
 ) -> Result<(Regression, usize)> {
     let (options, network) = (&request.options, &request.options.network);
     let inputs = learn_inputs(table, rows, request)?;
-    let method = options.scaling.unwrap_or(ScalingMethod::Standard);
-    let scaler = Scaler::fit(method, rows.iter().map(|row| target[*row]));
     let loss = network.loss.clone().unwrap_or(Loss::Mse);
+    let method = match Measure::of(&loss) {
+        Measure::Deviation => options.scaling.unwrap_or(ScalingMethod::Standard),
+        Measure::Multiple => ScalingMethod::Mean,
+        Measure::Count => ScalingMethod::None,
+    };
+    let scaler = Scaler::fit(method, rows.iter().map(|row| target[*row]));
     let embeddings = inputs.iter().filter_map(|input| match input {
         Input::Embedded { values, .. } => {
             Some(Embedding { cardinality: values.len() + 1, width: (values.len() / 2 + 1).min(16) })
         }
         _ => None,
     });
-    let shape = Shape {
-        numeric: inputs.iter().map(Input::width).sum(),
-        embeddings: embeddings.collect(),
-        hidden: network.hidden.clone().unwrap_or_else(|| vec![64, 64]),
-        activation: network.activation,
-        layer_norm: network.layer_norm,
-        dropout: network.dropout.unwrap_or(0.0),
-        residual: network.residual.unwrap_or(false),
-        skip: network.skip.unwrap_or(false),
-        outputs: loss.outputs(),
-    };
+    let numeric = inputs.iter().map(Input::width).sum();
+    let shape = shape_of_rows(network, (numeric, embeddings.collect()), &loss)?;
     let recipe = Recipe {
         loss: loss.clone(),
         optimizer: network.optimizer.unwrap_or(Optimizer::AdamW),
@@ -207,17 +204,22 @@ fn run(
     let epochs = options.epochs.unwrap_or_else(|| (20_000 / per_epoch).clamp(5, 200));
     let peak = options.learning_rate.unwrap_or(3e-3);
     let schedule = options.schedule.unwrap_or(Schedule::Cosine);
+    let steps = epochs * per_epoch;
+    let averaged = steps - (options.average * steps as f32) as usize;
     let mut random = ChaCha8Rng::seed_from_u64(request.options.seed);
     let mut best: Option<(f32, usize, Vec<f32>)> = None;
     for epoch in 0..epochs {
         (1..order.len()).rev().for_each(|last| order.swap(last, random.random_range(0..=last)));
         for (at, drawn) in order.chunks(batch).enumerate() {
             let step = epoch * per_epoch + at;
-            let loss = trainer.step(&rows.batch(drawn), learning_rate(schedule, peak, step, epochs * per_epoch))?;
+            let loss = trainer.step(&rows.batch(drawn), learning_rate(schedule, peak, step, steps))?;
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1 });
             }
-            progress((step + 1) as f32 / (epochs * per_epoch) as f32, loss);
+            if step >= averaged {
+                trainer.average()?;
+            }
+            progress((step + 1) as f32 / steps as f32, loss);
         }
         if let (Some(validation), Some(patience)) = (&validation, options.patience) {
             let loss = trainer.loss(validation)?;
@@ -243,16 +245,12 @@ fn run(
 impl Regression {
     fn predict(&self, rows: usize, (numeric, codes): &Encoded) -> Result<Vec<f32>> {
         let output = self.network.forward(&Inputs { rows, numeric, codes })?;
-        let middle = match &self.spec.loss {
-            Loss::Pinball { levels } => levels.iter().position(|level| *level == 0.5).unwrap_or(0),
-            _ => 0,
-        };
         let bounded = |value: f32| {
             let value = self.spec.lower_bound.map_or(value, |lower| value.max(lower));
             self.spec.upper_bound.map_or(value, |upper| value.min(upper))
         };
         let outputs = output.chunks_exact(self.spec.loss.outputs());
-        Ok(outputs.map(|values| bounded(self.spec.target.unscale(values[middle]))).collect())
+        Ok(outputs.map(|values| bounded(self.spec.target.unscale(self.spec.loss.point(values)))).collect())
     }
 
     fn predict_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f32>> {

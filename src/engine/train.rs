@@ -3,7 +3,7 @@
 use super::backtest::{Backtested, Seen, backtest, candidates, fit_members};
 use super::blend::Blend;
 use super::classical::Method;
-use super::config::{Loss, MethodOption};
+use super::config::MethodOption;
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
 use super::expert::Expert;
@@ -99,7 +99,7 @@ pub(super) fn learn(
     model.spec.blend = blend;
     let mut epochs = 0;
     let mut errors: Vec<Vec<f64>> = vec![Vec::new(); horizon];
-    let spreads_by_errors = model.spec.loss.outputs() == 1;
+    let spreads_by_errors = !model.spec.loss.has_quantiles();
     let mut see = |seen: Seen| {
         see(&seen);
         let each = errors.iter_mut().zip(seen.actual.iter().zip(&seen.told.points)).filter(|_| spreads_by_errors);
@@ -142,7 +142,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         options: request.options.clone(),
         frame,
         horizon,
-        loss: request.options.network.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() }),
+        loss: super::fit::loss(request),
         residuals: Vec::new(),
         blend: Blend::default(),
         scored: Vec::new(),

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::config::Loss;
+use super::network::Embedding;
 use super::panel::Panel;
 
 pub mod adjusted;
@@ -57,6 +59,35 @@ impl Norm {
     }
 }
 
+/// What outputs measure a value by; it follows from the loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measure {
+    /// The distance from the past's level in units of its spread.
+    #[default]
+    Deviation,
+    /// A multiple of the past's mean, never below zero.
+    Multiple,
+    /// The value itself; the logarithm of the past's mean is the last numeric input, which the network adds to its
+    /// logarithms of means.
+    Count,
+}
+
+impl Measure {
+    pub fn of(loss: &Loss) -> Measure {
+        match loss {
+            Loss::Poisson | Loss::Tweedie { .. } => Measure::Multiple,
+            Loss::NegativeBinomial => Measure::Count,
+            Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::Pinball { .. } => Measure::Deviation,
+        }
+    }
+
+    /// How outputs are read where the past's mean is `unit`.
+    fn norm(self, unit: f32) -> Norm {
+        Norm { center: 0.0, scale: if self == Measure::Count { 1.0 } else { unit }, log_level: None }
+    }
+}
+
 /// Which features a network reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +103,22 @@ impl Features {
             Features::Window(window) => window.width(),
             Features::Step(step) => step.width(),
         }
+    }
+
+    pub fn embeddings(&self) -> Vec<Embedding> {
+        match self {
+            Features::Window(window) => window.embeddings(),
+            Features::Step(step) => step.embeddings(),
+        }
+    }
+
+    /// The numeric input that holds the logarithm of the past's mean, where there is one.
+    pub fn offset(&self) -> Option<usize> {
+        let measure = match self {
+            Features::Window(window) => window.measure,
+            Features::Step(step) => step.measure,
+        };
+        (measure == Measure::Count).then(|| self.width() - 1)
     }
 
     /// Values that one sample forecasts.

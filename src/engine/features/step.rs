@@ -11,7 +11,7 @@ use super::super::panel::{Known, Panel};
 use super::super::scaling::Scaler;
 use super::effects::Effects;
 use super::statics::{Identity, Statics};
-use super::{Norm, Sample};
+use super::{Measure, Norm, Sample};
 
 const MOST_INPUT: f32 = 8.0;
 /// Steps around the forecast one at which a levelled covariate is read too.
@@ -35,6 +35,8 @@ pub struct StepFeatures {
     pub season: usize,
     /// Steps between values that compare: a week of days, a day of hours, one step of anything longer.
     position: usize,
+    #[serde(default)]
+    pub measure: Measure,
     /// Steps of the longer season behind the short one: a year of days, a week of hours.
     year: usize,
     /// Lengths of the rolling means; the level is the fourth's.
@@ -58,7 +60,7 @@ pub struct StepFeatures {
 }
 
 impl StepFeatures {
-    pub fn learn(panel: &Panel, horizon: usize, encoding: Encoding) -> StepFeatures {
+    pub fn learn(panel: &Panel, horizon: usize, encoding: Encoding, measure: Measure) -> StepFeatures {
         let season = panel.calendar.frequency.season();
         let (year, rolling) = match season {
             7 => (364, [14, 28, 56, 112, 364]),
@@ -115,6 +117,7 @@ impl StepFeatures {
             horizon,
             season,
             position,
+            measure,
             year,
             rolling,
             statics,
@@ -149,7 +152,8 @@ impl StepFeatures {
         let covariates: usize =
             self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
         let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + YEAR_INPUTS;
-        covariates + self.levelled.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width()
+        let offset = usize::from(self.measure == Measure::Count);
+        covariates + self.levelled.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width() + offset
     }
 
     pub fn least_history(&self) -> usize {
@@ -274,7 +278,15 @@ impl Prepared<'_> {
         }
         let count = codes.len();
         codes.copy_from_slice(&self.codes[series * count..(series + 1) * count]);
-        Norm { center: center + effect, scale: 1.0, log_level: Some(self.levels[series]) }
+        let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.levels[series]) };
+        if features.measure == Measure::Deviation {
+            return norm;
+        }
+        let unit = Some(norm.expand(0.0)).filter(|unit| *unit > f32::MIN_POSITIVE).unwrap_or(self.levels[series]);
+        if features.measure == Measure::Count {
+            numeric[numeric.len() - 1] = unit.ln();
+        }
+        features.measure.norm(unit)
     }
 
     fn plan(&self, sample: Sample, inputs: &mut Writer) {

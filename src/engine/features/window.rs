@@ -12,10 +12,13 @@ use super::super::network::Embedding;
 use super::super::panel::{Known, Panel};
 use super::super::scaling::{Scaler, quantile};
 use super::statics::{Identity, Statics};
-use super::{Norm, Sample};
+use super::{Measure, Norm, Sample};
 
 const MOST_INPUT: f32 = 10.0;
 const MOST_TARGET: f32 = 50.0;
+/// Of the past's mean, and of a count.
+const MOST_MULTIPLE: f32 = 1e4;
+const MOST_COUNT: f32 = 1e6;
 const MOST_WEIGHT: f32 = 20.0;
 /// Longest season whose position gets an input for each step.
 const MOST_POSITIONS: usize = 24;
@@ -34,6 +37,9 @@ pub struct WindowFeatures {
     pub dated: bool,
     /// How a window is scaled; by its seasonal differences when `None`.
     pub scaling: Option<ScalingMethod>,
+    /// What outputs are; values and logarithms as above belong to deviations alone.
+    #[serde(default)]
+    pub measure: Measure,
     statics: Statics,
     /// Scalers of the panel's covariates, in order, and whether they are planned.
     covariates: Vec<(Known, Scaler)>,
@@ -50,11 +56,12 @@ pub struct WindowOptions {
     pub encoding: Encoding,
     /// Whether covariates that change in time are read.
     pub covariates: bool,
+    pub measure: Measure,
 }
 
 impl WindowFeatures {
     pub fn learn(panel: &Panel, options: WindowOptions) -> WindowFeatures {
-        let WindowOptions { horizon, lookback, log, dated, scaling, encoding, covariates } = options;
+        let WindowOptions { horizon, lookback, log, dated, scaling, encoding, measure, covariates } = options;
         let read = if covariates { panel.covariates.as_slice() } else { &[] };
         let scaler = |index: usize| {
             let known = panel.series.iter().enumerate().flat_map(|(i, s)| &panel.covariate(index, i)[..s.len]);
@@ -69,6 +76,7 @@ impl WindowFeatures {
             log,
             dated,
             scaling,
+            measure,
             statics,
             covariates,
         }
@@ -95,7 +103,24 @@ impl WindowFeatures {
             Known::Past => self.past_values(),
             Known::Ahead => self.horizon,
         });
-        2 * self.lookback + self.dated_width() + covariates.sum::<usize>() + self.statics.width()
+        let offset = usize::from(self.measure == Measure::Count);
+        2 * self.lookback + self.dated_width() + covariates.sum::<usize>() + self.statics.width() + offset
+    }
+
+    /// The inputs at which planned covariates begin, one value a step each.
+    pub fn planned(&self) -> Vec<usize> {
+        let mut at = 2 * self.lookback + self.dated_width();
+        let mut planned = Vec::new();
+        for (known, _) in &self.covariates {
+            at += match known {
+                Known::Past => self.past_values(),
+                Known::Ahead => {
+                    planned.push(at);
+                    self.horizon
+                }
+            };
+        }
+        planned
     }
 
     /// A season and one step, so that a window has a level and a difference; less for long seasons.
@@ -123,10 +148,17 @@ pub struct Prepared<'a> {
 
 impl Prepared<'_> {
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
-        let WindowFeatures { lookback, .. } = *self.features;
+        let WindowFeatures { lookback, measure, .. } = *self.features;
         let history = &self.panel.target(sample.series)[..sample.origin];
         let window = &history[history.len().saturating_sub(lookback)..];
-        let norm = self.norm(window);
+        let norm = match measure {
+            Measure::Deviation => self.norm(window),
+            _ => Norm { center: 0.0, scale: unit(history, window), log_level: None },
+        };
+        let seen = |value: f32| match measure {
+            Measure::Deviation => norm.compress(value).clamp(-MOST_INPUT, MOST_INPUT),
+            _ => norm.compress(value).abs().ln_1p().copysign(value).clamp(-MOST_INPUT, MOST_INPUT),
+        };
         numeric.fill(0.0);
         let (values, rest) = numeric.split_at_mut(lookback);
         let (masks, rest) = rest.split_at_mut(lookback);
@@ -135,17 +167,19 @@ impl Prepared<'_> {
         for (at, value) in window.iter().enumerate() {
             match value.is_nan() {
                 true => masks[start + at] = 1.0,
-                false => values[start + at] = norm.compress(*value).clamp(-MOST_INPUT, MOST_INPUT),
+                false => values[start + at] = seen(*value),
             }
         }
         let (dated, rest) = rest.split_at_mut(self.features.dated_width());
         self.dates(sample, dated);
         let rest = self.covariates(sample, rest);
         let width = self.features.statics.width();
-        rest.copy_from_slice(&self.numeric[sample.series * width..(sample.series + 1) * width]);
+        let (statics, offset) = rest.split_at_mut(width);
+        statics.copy_from_slice(&self.numeric[sample.series * width..(sample.series + 1) * width]);
+        offset.fill(norm.scale.ln());
         let count = codes.len();
         codes.copy_from_slice(&self.codes[sample.series * count..(sample.series + 1) * count]);
-        norm
+        if measure == Measure::Deviation { norm } else { measure.norm(norm.scale) }
     }
 
     fn dates(&self, sample: Sample, inputs: &mut [f32]) {
@@ -210,15 +244,27 @@ impl Prepared<'_> {
         let series_scale = self.scales[sample.series];
         let level = norm.log_level.map_or(1.0, |_| 1.0 + norm.center.abs().min(30.0).exp_m1());
         let share = norm.scale * level / series_scale;
+        let (share, most) = match self.features.measure {
+            Measure::Count => (1.0, MOST_COUNT),
+            Measure::Multiple => (share, MOST_MULTIPLE),
+            Measure::Deviation => (share, MOST_TARGET),
+        };
         let share = if share.is_finite() && share > 0.0 { share.min(MOST_WEIGHT) } else { 1.0 };
         for (at, (target, weight)) in target.iter_mut().zip(weight).enumerate() {
             let value = values.get(at).copied().unwrap_or(f32::NAN);
             (*target, *weight) = match value.is_nan() {
                 true => (0.0, 0.0),
-                false => (norm.compress(value).clamp(-MOST_TARGET, MOST_TARGET), share),
+                false => (norm.compress(value).clamp(-most, most), share),
             };
         }
     }
+}
+
+/// The mean size of values before an origin, half by the window and half by all of them, so that a window of zeros has one.
+fn unit(history: &[f32], window: &[f32]) -> f32 {
+    let size = |values: &[f32]| mean(values.iter().map(|value| value.abs())).unwrap_or(0.0);
+    let unit = 0.5 * size(history) + 0.5 * size(window);
+    if unit > f32::MIN_POSITIVE { unit } else { 1.0 }
 }
 
 fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {

@@ -8,15 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::config::Activation;
 use super::error::{Error, Result};
 
+mod activation;
+mod architecture;
+mod count;
 mod fused;
 mod graph;
+mod kernel;
 mod loss;
 mod optimizer;
+mod plan;
 mod resident;
 mod team;
 mod trainer;
 
+pub use architecture::Architecture;
 pub use optimizer::learning_rate;
+use plan::{Plan, Slot, Start};
 pub use trainer::{Recipe, Trainer};
 
 /// A categorical input: code 0 stands for NULL and values never seen.
@@ -26,11 +33,14 @@ pub struct Embedding {
     pub width: usize,
 }
 
-/// Architecture: embeddings beside numeric inputs, dense hidden layers, a linear output.
+/// What a network is: its inputs, embeddings among them, how dense layers are connected, and its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     pub numeric: usize,
     pub embeddings: Vec<Embedding>,
+    #[serde(default)]
+    pub architecture: Architecture,
+    /// Hidden layers; of every block where there are blocks.
     pub hidden: Vec<usize>,
     pub activation: Activation,
     /// Layer normalisation before each activation (Ba et al. 2016).
@@ -39,108 +49,16 @@ pub struct Shape {
     pub dropout: f32,
     /// A hidden layer as wide as its input adds it (He et al. 2016).
     pub residual: bool,
-    /// A linear path from the inputs to the outputs beside the hidden layers.
+    /// A linear path from the inputs (TiDE: the window) to the outputs beside the hidden layers.
     pub skip: bool,
+    /// A numeric input that is added to the first of every two outputs.
+    #[serde(default)]
+    pub offset: Option<usize>,
     pub outputs: usize,
 }
 
 /// Name, dimensions and values of one parameter tensor.
 pub type Tensor = (String, Vec<usize>, Vec<f32>);
-
-/// One parameter tensor's place in the flat buffer.
-#[derive(Debug, Clone, PartialEq)]
-struct Slot {
-    name: String,
-    dims: Vec<usize>,
-    offset: usize,
-}
-
-impl Slot {
-    fn len(&self) -> usize {
-        self.dims.iter().product()
-    }
-
-    fn of<'a>(&self, buffer: &'a [f32]) -> &'a [f32] {
-        &buffer[self.offset..self.offset + self.len()]
-    }
-
-    fn of_mut<'a>(&self, buffer: &'a mut [f32]) -> &'a mut [f32] {
-        &mut buffer[self.offset..self.offset + self.len()]
-    }
-}
-
-/// A dense layer: weight `[out, in]`, bias `[out]`.
-#[derive(Debug, Clone, PartialEq)]
-struct Dense {
-    inputs: usize,
-    outputs: usize,
-    weight: Slot,
-    bias: Slot,
-    /// Scale and shift of the layer normalisation, `[out]` each.
-    norm: Option<(Slot, Slot)>,
-    residual: bool,
-}
-
-/// Where every parameter lies; made from a [`Shape`] alone.
-#[derive(Debug, Clone, PartialEq)]
-struct Plan {
-    /// Numeric inputs and all embeddings.
-    inputs: usize,
-    embeddings: Vec<Slot>,
-    hidden: Vec<Dense>,
-    output: Dense,
-    /// Weight `[outputs, inputs]`.
-    skip: Option<Slot>,
-    parameters: usize,
-}
-
-impl Shape {
-    fn plan(&self) -> Plan {
-        let mut offset = 0;
-        let mut slot = |name: String, dims: Vec<usize>| {
-            let slot = Slot { name, dims, offset };
-            offset += slot.len();
-            slot
-        };
-        let mut width = self.numeric + self.embeddings.iter().map(|embedding| embedding.width).sum::<usize>();
-        let inputs = width;
-        let embeddings = self.embeddings.iter().enumerate();
-        let embeddings =
-            embeddings.map(|(i, e)| slot(format!("embedding.{i}"), vec![e.cardinality, e.width])).collect();
-        let mut hidden = Vec::new();
-        for (i, &size) in self.hidden.iter().enumerate() {
-            let weight = slot(format!("hidden.{i}.weight"), vec![size, width]);
-            let bias = slot(format!("hidden.{i}.bias"), vec![size]);
-            let norm = self.layer_norm.then(|| {
-                (slot(format!("hidden.{i}.norm.scale"), vec![size]), slot(format!("hidden.{i}.norm.shift"), vec![size]))
-            });
-            let residual = self.residual && i > 0 && size == width;
-            hidden.push(Dense { inputs: width, outputs: size, weight, bias, norm, residual });
-            width = size;
-        }
-        let weight = slot("output.weight".into(), vec![self.outputs, width]);
-        let bias = slot("output.bias".into(), vec![self.outputs]);
-        let output = Dense { inputs: width, outputs: self.outputs, weight, bias, norm: None, residual: false };
-        let skip =
-            (self.skip && !self.hidden.is_empty()).then(|| slot("skip.weight".into(), vec![self.outputs, inputs]));
-        Plan { inputs, embeddings, hidden, output, skip, parameters: offset }
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.plan().parameters
-    }
-}
-
-impl Plan {
-    fn slots(&self) -> impl Iterator<Item = &Slot> {
-        let layers = self.hidden.iter().chain(std::iter::once(&self.output));
-        let dense = layers.flat_map(|layer| {
-            [&layer.weight, &layer.bias].into_iter().chain(layer.norm.iter().flat_map(|(scale, shift)| [scale, shift]))
-        });
-        self.embeddings.iter().chain(dense).chain(&self.skip)
-    }
-}
 
 /// Rows to forecast from.
 #[derive(Debug, Clone, Copy)]
@@ -186,20 +104,13 @@ impl Network {
         let plan = shape.plan();
         let mut parameters = vec![0.0; plan.parameters];
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        for slot in plan.slots() {
-            let fan_in = slot.dims.last().copied().unwrap_or(1) as f32;
-            let bound = match slot.name.as_str() {
-                name if name.starts_with("embedding") => 0.1,
-                name if name.ends_with("bias") || name.ends_with("shift") => 0.0,
-                name if name.ends_with("norm.scale") => {
-                    slot.of_mut(&mut parameters).fill(1.0);
-                    continue;
+        for slot in &plan.slots {
+            let values = slot.of_mut(&mut parameters);
+            match slot.start {
+                Start::One => values.fill(1.0),
+                Start::Uniform(bound) => {
+                    values.iter_mut().for_each(|value| *value = bound * (2.0 * random.random::<f32>() - 1.0));
                 }
-                "output.weight" | "skip.weight" => 0.1 / fan_in.sqrt(),
-                _ => (3.0 / fan_in).sqrt(),
-            };
-            for value in slot.of_mut(&mut parameters) {
-                *value = bound * (2.0 * random.random::<f32>() - 1.0);
             }
         }
         Network { shape, plan, parameters, device: device.clone() }
@@ -208,13 +119,16 @@ impl Network {
     /// Parameters as they were stored, in any order.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when names or dimensions are not the architecture's, or a value is not finite.
+    /// [`Error::Damaged`] when the shape contradicts itself, names or dimensions are not the architecture's, or a value is not finite.
     pub fn from_tensors(shape: Shape, tensors: Vec<Tensor>, device: &Device) -> Result<Network> {
-        let plan = shape.plan();
         let damaged = |reason: String| Error::Damaged { reason };
+        if !shape.is_sound() {
+            return Err(damaged("its network's shape contradicts itself".into()));
+        }
+        let plan = shape.plan();
         let mut parameters = vec![0.0; plan.parameters];
         let mut left = tensors.len();
-        for slot in plan.slots() {
+        for slot in &plan.slots {
             let found = tensors.iter().find(|(name, _, _)| *name == slot.name);
             let (_, dims, values) = found.ok_or_else(|| damaged(format!("tensor \"{}\" is missing", slot.name)))?;
             if *dims != slot.dims || values.len() != slot.len() {
@@ -235,7 +149,7 @@ impl Network {
     /// All parameters by name.
     pub fn tensors(&self) -> Vec<Tensor> {
         let named = |slot: &Slot| (slot.name.clone(), slot.dims.clone(), slot.of(&self.parameters).to_vec());
-        self.plan.slots().map(named).collect()
+        self.plan.slots.iter().map(named).collect()
     }
 
     pub fn shape(&self) -> &Shape {

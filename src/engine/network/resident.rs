@@ -8,8 +8,9 @@ use super::super::config::Optimizer;
 use super::super::error::Result;
 use super::graph::{Candle, Graph};
 use super::optimizer::{BETA1, BETA2, EPSILON};
+use super::plan::Plan;
 use super::trainer::{CHUNK_ROWS, draw_dropout};
-use super::{Batch, Plan, Recipe, Shape};
+use super::{Batch, Recipe, Shape};
 
 /// Variables on a device with their optimiser's means; the updates are those of [`super::optimizer::State`].
 pub(super) struct Resident {
@@ -17,13 +18,15 @@ pub(super) struct Resident {
     first: Vec<Var>,
     second: Vec<Var>,
     steps: i32,
+    /// Mean of the parameters over the averaged steps.
+    mean: Vec<Tensor>,
 }
 
 impl Resident {
     pub fn new(plan: &Plan, parameters: &[f32], device: &Device) -> Result<Resident> {
         let graph = Graph::new(plan, parameters, device)?;
         let zeros = || graph.variables.iter().map(|x| Var::from_tensor(&x.zeros_like()?)).collect::<Candle<Vec<_>>>();
-        Ok(Resident { first: zeros()?, second: zeros()?, graph, steps: 0 })
+        Ok(Resident { first: zeros()?, second: zeros()?, graph, steps: 0, mean: Vec::new() })
     }
 
     /// Learns from one batch; returns its loss before the update.
@@ -45,6 +48,24 @@ impl Resident {
         Ok(loss)
     }
 
+    /// Takes the parameters into a mean of which they are this share.
+    pub fn average(&mut self, share: f64) -> Result<()> {
+        let variables = self.graph.variables.iter();
+        self.mean = match self.mean.is_empty() {
+            true => variables.map(|variable| variable.copy()).collect::<Candle<_>>()?,
+            false => {
+                let moved = |(mean, variable): (&Tensor, &Var)| mean + ((variable.as_tensor() - mean)? * share)?;
+                self.mean.iter().zip(variables).map(moved).collect::<Candle<_>>()?
+            }
+        };
+        Ok(())
+    }
+
+    /// The averaged parameters in one buffer, in the plan's order.
+    pub fn mean(&self, plan: &Plan) -> Result<Vec<f32>> {
+        super::graph::flat(plan, &self.mean)
+    }
+
     /// Loss and gradients in the plan's order.
     pub fn gradients(&self, shape: &Shape, plan: &Plan, recipe: &Recipe, batch: &Batch) -> Result<(f32, Vec<Tensor>)> {
         // One generator for each chunk of rows, as the fused step has them: both drop the same units.
@@ -58,7 +79,7 @@ impl Resident {
             kept
         };
         let output = self.graph.forward(shape, plan, &batch.inputs(), Some(&mut draw))?;
-        let loss = self.graph.loss(&output, &recipe.loss, batch)?;
+        let loss = recipe.loss.graph(&output, batch)?;
         let mut store = loss.backward()?;
         let gradient = |variable: &Var| store.remove(variable.as_tensor()).map_or_else(|| variable.zeros_like(), Ok);
         let gradients = self.graph.variables.iter().map(gradient).collect::<Candle<Vec<_>>>()?;

@@ -1,23 +1,41 @@
-//! The fused step against candle's autograd, finite differences, least squares, and itself on other thread counts.
+//! The fused step of every architecture against candle's autograd, finite differences, and itself on other thread counts.
 
 use candle_core::Device;
+use proptest::prelude::{any, prop_compose};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::super::super::config::{Activation, Loss, Optimizer, Schedule};
-use super::super::{Embedding, Shape, learning_rate};
+use super::super::{Architecture, Embedding, Shape, learning_rate};
 use super::*;
+
+const ACTIVATIONS: [Activation; 5] =
+    [Activation::Relu, Activation::Sigmoid, Activation::Tanh, Activation::Gelu, Activation::Silu];
 
 fn shape() -> Shape {
     Shape {
         numeric: 5,
         embeddings: vec![Embedding { cardinality: 4, width: 3 }, Embedding { cardinality: 3, width: 2 }],
+        architecture: Architecture::Chain,
         hidden: vec![8, 8, 6],
         activation: Activation::Tanh,
         layer_norm: true,
         dropout: 0.0,
         residual: true,
         skip: true,
+        offset: None,
         outputs: 6,
     }
+}
+
+/// Architectures over at least five numeric inputs, three of them a window, and two steps.
+fn architectures() -> [Architecture; 5] {
+    [
+        Architecture::Chain,
+        Architecture::Blocks { window: 3, steps: 2, rates: vec![1, 1] },
+        Architecture::Blocks { window: 3, steps: 2, rates: vec![2, 1] },
+        Architecture::Tide { window: 3, steps: 2, planned: Vec::new() },
+        Architecture::Tide { window: 3, steps: 2, planned: vec![3, 2] },
+    ]
 }
 
 fn recipe(loss: Loss, threads: usize) -> Recipe {
@@ -35,79 +53,154 @@ fn batch(shape: &Shape, rows: usize, targets: usize) -> Batch {
     Batch { rows, numeric, codes: (0..rows * columns).map(|i| (i * 7 % 5) as u32).collect(), target, weight }
 }
 
-fn losses() -> [Loss; 4] {
-    [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.7 }, Loss::Pinball { levels: vec![0.1, 0.5, 0.9] }]
+fn losses() -> [Loss; 7] {
+    [
+        Loss::Mse,
+        Loss::Mae,
+        Loss::Huber { delta: 0.7 },
+        Loss::Pinball { levels: vec![0.1, 0.5, 0.9] },
+        Loss::Poisson,
+        Loss::Tweedie { power: 1.4 },
+        Loss::NegativeBinomial,
+    ]
 }
 
-fn gradients(shape: &Shape, loss: &Loss, batch: &Batch) -> (Vec<f32>, Vec<f32>, f32, f32) {
-    let network = Network::new(shape.clone(), 3, &Device::Cpu);
-    let resident = Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors");
+/// A shape for two steps of a loss.
+fn fitted(shape: Shape, loss: &Loss) -> Shape {
+    let offset = (*loss == Loss::NegativeBinomial).then_some(4);
+    Shape { outputs: 2 * loss.outputs(), offset, ..shape }
+}
+
+/// With biases, as fresh ones hold layers exactly at relu's corner, where any slope from 0 to 1 is right.
+fn network(shape: &Shape) -> Network {
+    let mut network = Network::new(shape.clone(), 3, &Device::Cpu);
+    network.parameters.iter_mut().enumerate().for_each(|(i, parameter)| *parameter += 0.05 * (i as f32 * 0.7).sin());
+    network
+}
+
+fn resident(network: &Network) -> Resident {
+    Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors")
+}
+
+fn assert_gradients_equal_autograd(shape: &Shape, loss: &Loss, batch: &Batch) {
+    let network = network(shape);
     let mut ours = Trainer::new(network.clone(), recipe(loss.clone(), 1)).expect("one thread");
     let our_loss = ours.fused_gradient(batch);
-    let (their_loss, tensors) =
-        resident.gradients(shape, &network.plan, &recipe(loss.clone(), 1), batch).expect("CPU tensors");
-    let values = |tensor: &candle_core::Tensor| tensor.flatten_all().and_then(|x| x.to_vec1::<f32>()).expect("f32");
-    let mut theirs = vec![0.0; network.plan.parameters];
-    for (slot, tensor) in network.plan.slots().zip(&tensors) {
-        slot.of_mut(&mut theirs).copy_from_slice(&values(tensor));
-    }
-    (ours.gradient, theirs, our_loss, their_loss)
-}
-
-fn assert_close(ours: &[f32], theirs: &[f32], what: &str) {
+    let there = resident(&network).gradients(shape, &network.plan, &recipe(loss.clone(), 1), batch);
+    let (their_loss, tensors) = there.expect("CPU tensors");
+    let theirs = super::super::graph::flat(&network.plan, &tensors).expect("f32");
     let size = theirs.iter().fold(0f32, |most, x| most.max(x.abs()));
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        assert!((ours - theirs).abs() <= 1e-5 * size.max(1.0), "{what}: {ours} is not {theirs}");
+    for (ours, theirs) in ours.gradient.iter().zip(&theirs) {
+        assert!((ours - theirs).abs() <= 1e-5 * size.max(1.0), "{shape:?} {loss:?}: {ours} is not {theirs}");
     }
+    assert!((our_loss - their_loss).abs() <= 1e-5 * our_loss.abs().max(1.0), "{our_loss} is not {their_loss}");
 }
 
 #[test]
-fn gradients_equal_autograd_for_every_kind_of_layer_and_loss() {
-    for activation in [Activation::Relu, Activation::Sigmoid, Activation::Tanh, Activation::Gelu, Activation::Silu] {
-        for loss in losses() {
-            for (layer_norm, residual, skip) in [(true, true, true), (false, false, false), (false, true, true)] {
-                let outputs = 2 * loss.outputs();
-                let shape = Shape { activation, layer_norm, residual, skip, outputs, ..shape() };
-                let batch = batch(&shape, 150, 2);
-                let (ours, theirs, our_loss, their_loss) = gradients(&shape, &loss, &batch);
-                assert_close(&ours, &theirs, &format!("{activation:?} {loss:?} {layer_norm}"));
-                assert!((our_loss - their_loss).abs() < 1e-5, "{our_loss} is not {their_loss}");
+fn gradients_equal_autograd_for_every_architecture_layer_and_loss() {
+    for architecture in architectures() {
+        for activation in ACTIVATIONS {
+            for loss in losses() {
+                for (layer_norm, residual, skip) in [(true, true, true), (false, false, false), (false, true, true)] {
+                    let architecture = architecture.clone();
+                    let shape = Shape { architecture, activation, layer_norm, residual, skip, ..shape() };
+                    let shape = fitted(shape, &loss);
+                    assert_gradients_equal_autograd(&shape, &loss, &batch(&shape, 150, 2));
+                }
             }
         }
     }
 }
 
 #[test]
-fn gradients_of_a_linear_model_equal_autograd() {
-    for embeddings in [Vec::new(), shape().embeddings] {
-        let shape = Shape { hidden: Vec::new(), outputs: 2, embeddings, ..shape() };
-        let (ours, theirs, ..) = gradients(&shape, &Loss::Mse, &batch(&shape, 40, 2));
-        assert_close(&ours, &theirs, "linear");
+fn gradients_without_hidden_layers_equal_autograd() {
+    for architecture in architectures() {
+        for embeddings in [Vec::new(), shape().embeddings] {
+            let shape =
+                Shape { hidden: Vec::new(), architecture: architecture.clone(), outputs: 2, embeddings, ..shape() };
+            assert_gradients_equal_autograd(&shape, &Loss::Mse, &batch(&shape, 40, 2));
+        }
+    }
+}
+
+prop_compose! {
+    fn any_shape()(
+        kind in 0usize..4,
+        (window, past, steps) in (1usize..12, 0usize..4, 1usize..8),
+        rates in proptest::collection::vec(1usize..6, 1..4),
+        widths in proptest::collection::vec(1usize..4, 0..3),
+        hidden in proptest::collection::vec(4usize..9, 0..4),
+        activation in 0usize..5,
+        (layer_norm, residual, skip) in (any::<bool>(), any::<bool>(), any::<bool>()),
+        loss in 0usize..7,
+        covariates in 0usize..3,
+    ) -> (Shape, Loss, usize) {
+        let loss = losses()[loss].clone();
+        let begin = window + past;
+        let planned = (0..covariates).map(|i| begin + i * steps).collect();
+        let architecture = match kind {
+            0 => Architecture::Chain,
+            1 => Architecture::Blocks { window, steps, rates: vec![1; rates.len()] },
+            2 => Architecture::Blocks { window, steps, rates },
+            _ => Architecture::Tide { window, steps, planned },
+        };
+        let numeric = begin + covariates * steps;
+        let shape = Shape {
+            numeric,
+            embeddings: widths.into_iter().map(|width| Embedding { cardinality: 4, width }).collect(),
+            architecture,
+            hidden,
+            activation: ACTIVATIONS[activation],
+            layer_norm,
+            dropout: 0.0,
+            residual,
+            skip,
+            offset: (loss == Loss::NegativeBinomial).then(|| numeric - 1),
+            outputs: steps * loss.outputs(),
+        };
+        (shape, loss, steps)
     }
 }
 
 #[test]
+fn gradients_of_any_small_shape_equal_autograd() {
+    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::with_cases(200) }, random);
+    let holds = runner.run(&(any_shape(), 1usize..140), |((shape, loss, steps), rows)| {
+        assert!(shape.is_sound());
+        assert_gradients_equal_autograd(&shape, &loss, &batch(&shape, rows, steps));
+        Ok(())
+    });
+    assert_eq!(holds, Ok(()));
+}
+
+/// Where a loss or an activation has no corner; f32 leaves three digits of a difference quotient.
+#[test]
 fn gradients_equal_finite_differences() {
-    let shape = Shape { outputs: 2, ..shape() };
-    let batch = batch(&shape, 20, 2);
-    let network = Network::new(shape, 3, &Device::Cpu);
-    let mut trainer = Trainer::new(network, recipe(Loss::Mse, 1)).expect("one thread");
-    trainer.fused_gradient(&batch);
-    let gradient = trainer.gradient.clone();
-    for index in (0..gradient.len()).step_by(11) {
-        let mut at = |by: f32| {
-            trainer.network.parameters[index] += by;
-            let loss = trainer.loss(&batch).expect("CPU");
-            trainer.network.parameters[index] -= by;
-            loss
-        };
-        let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
-        assert!((difference - gradient[index]).abs() < 5e-3, "{index}: {difference} is not {}", gradient[index]);
+    for architecture in architectures() {
+        for loss in [Loss::Mse, Loss::Poisson, Loss::Tweedie { power: 1.4 }, Loss::NegativeBinomial] {
+            let shape = fitted(Shape { architecture: architecture.clone(), ..shape() }, &loss);
+            let batch = batch(&shape, 20, 2);
+            let mut trainer = Trainer::new(network(&shape), recipe(loss.clone(), 1)).expect("one thread");
+            trainer.fused_gradient(&batch);
+            let gradient = trainer.gradient.clone();
+            for index in (0..gradient.len()).step_by(11) {
+                let mut at = |by: f32| {
+                    trainer.network.parameters[index] += by;
+                    let loss = trainer.loss(&batch).expect("CPU");
+                    trainer.network.parameters[index] -= by;
+                    loss
+                };
+                let (difference, ours) = ((at(1e-2) - at(-1e-2)) / 2e-2, gradient[index]);
+                let near = (difference - ours).abs() < 5e-3 * ours.abs().max(1.0);
+                assert!(near, "{architecture:?} {loss:?} {index}: {difference} is not {ours}");
+            }
+        }
     }
 }
 
-fn trained(threads: usize, seed: u64) -> Vec<f32> {
-    let shape = Shape { dropout: 0.2, outputs: 2, ..shape() };
+fn trained(architecture: &Architecture, threads: usize, seed: u64) -> Vec<f32> {
+    let shape = Shape { dropout: 0.2, outputs: 2, architecture: architecture.clone(), ..shape() };
     let batch = batch(&shape, 300, 2);
     let network = Network::new(shape, seed, &Device::Cpu);
     let mut trainer = Trainer::new(network, recipe(Loss::Mse, threads)).expect("threads");
@@ -117,31 +210,54 @@ fn trained(threads: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
-    assert_eq!(trained(1, 3), trained(1, 3));
-    assert_eq!(trained(1, 3), trained(2, 3));
-    assert_ne!(trained(1, 3), trained(1, 4));
+    for architecture in architectures() {
+        let alone = trained(&architecture, 1, 3);
+        assert_eq!(alone, trained(&architecture, 2, 3));
+        assert_eq!(alone, trained(&architecture, 4, 3));
+        assert_ne!(alone, trained(&architecture, 1, 4));
+    }
 }
 
-/// What CUDA runs, on the CPU: dropout, clipping and every optimiser included.
+/// What CUDA runs, on the CPU: dropout, clipping, averages and every optimiser included.
 #[test]
 fn a_training_on_a_device_goes_where_the_fused_one_goes() {
-    for optimizer in [Optimizer::Adam, Optimizer::AdamW, Optimizer::Sgd { momentum: 0.9 }] {
-        let shape = Shape { dropout: 0.2, outputs: 2, ..shape() };
+    let optimizers = [Optimizer::Adam, Optimizer::AdamW, Optimizer::Sgd { momentum: 0.9 }];
+    for (optimizer, architecture) in optimizers.into_iter().flat_map(|o| architectures().map(|a| (o, a))) {
+        let shape = Shape { dropout: 0.2, outputs: 2, architecture, ..shape() };
         let batch = batch(&shape, 300, 2);
         let recipe = Recipe { optimizer, weight_decay: 0.1, clip: Some(0.5), ..recipe(Loss::Mse, 1) };
-        let network = Network::new(shape, 3, &Device::Cpu);
-        let resident = Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors");
-        let mut there = Trainer::with(network.clone(), recipe.clone(), Some(resident)).expect("one thread");
+        let network = network(&shape);
+        let mut there = Trainer::with(network.clone(), recipe.clone(), Some(resident(&network))).expect("one thread");
         let mut here = Trainer::new(network, recipe).expect("one thread");
-        for _ in 0..10 {
+        for step in 0..10 {
             let (ours, theirs) = (here.step(&batch, 0.01).expect("CPU"), there.step(&batch, 0.01).expect("CPU"));
-            assert!((ours - theirs).abs() < 1e-4, "{optimizer:?}: {ours} is not {theirs}");
+            assert!((ours - theirs).abs() < 1e-4, "{shape:?} {optimizer:?}: {ours} is not {theirs}");
+            if step >= 8 {
+                assert_eq!((here.average(), there.average()), (Ok(()), Ok(())));
+            }
         }
         let (ours, theirs) = (here.loss(&batch).expect("CPU"), there.loss(&batch).expect("CPU"));
-        assert!((ours - theirs).abs() < 1e-4, "{optimizer:?}: {ours} is not {theirs}");
+        assert!((ours - theirs).abs() < 1e-4, "{shape:?} {optimizer:?}: {ours} is not {theirs}");
         let (here, there) = (here.finish().expect("CPU"), there.finish().expect("CPU"));
         let apart = here.parameters.iter().zip(&there.parameters).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(apart < 2e-3, "{optimizer:?}: {apart}");
+        assert!(apart < 2e-3, "{shape:?} {optimizer:?}: {apart}");
+    }
+}
+
+#[test]
+fn an_average_is_the_mean_of_the_parameters_it_took_in() {
+    let shape = Shape { outputs: 2, ..shape() };
+    let batch = batch(&shape, 40, 2);
+    let mut trainer = Trainer::new(network(&shape), recipe(Loss::Mse, 1)).expect("one thread");
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        trainer.step(&batch, 0.1).expect("CPU");
+        trainer.average().expect("CPU");
+        taken.push(trainer.snapshot().expect("CPU"));
+    }
+    for (at, mean) in trainer.finish().expect("CPU").parameters.iter().enumerate() {
+        let expected = taken.iter().map(|parameters| parameters[at]).sum::<f32>() / 3.0;
+        assert!((mean - expected).abs() < 1e-5, "{mean} is not {expected}");
     }
 }
 
@@ -154,8 +270,7 @@ fn a_network_without_hidden_layers_finds_least_squares() {
     let y = |x: &[f32]| 3.0 * x[0] - 2.0 * x[1] + 0.5 * x[2] + 1.0;
     rows.target = rows.numeric.chunks_exact(3).map(y).collect();
     rows.weight = vec![1.0; 256];
-    let network = Network::new(shape, 1, &Device::Cpu);
-    let mut trainer = Trainer::new(network, recipe(Loss::Mse, 1)).expect("one thread");
+    let mut trainer = Trainer::new(network(&shape), recipe(Loss::Mse, 1)).expect("one thread");
     for step in 0..3000 {
         trainer.step(&rows, learning_rate(Schedule::Cosine, 0.05, step, 3000)).expect("CPU");
     }
@@ -165,13 +280,67 @@ fn a_network_without_hidden_layers_finds_least_squares() {
     }
 }
 
+/// Counts 0, 1, 2, ... of a row's mean e^x: the bias of the log mean goes to 0, the weight to 1.
+#[test]
+fn count_losses_find_the_logarithm_of_the_mean() {
+    for loss in [Loss::Poisson, Loss::Tweedie { power: 1.5 }, Loss::NegativeBinomial] {
+        let (numeric, outputs) = (1, loss.outputs());
+        let plain = Shape { numeric, embeddings: Vec::new(), hidden: Vec::new(), skip: false, ..shape() };
+        let shape = Shape { outputs, ..plain };
+        let numeric: Vec<f32> = (0..512).map(|i| (i / 2 % 3) as f32 * 0.7 - 0.7).collect();
+        // Each mean once as zero and once as twice itself.
+        let target = numeric.iter().enumerate().map(|(i, x)| (i % 2) as f32 * 2.0 * x.exp()).collect();
+        let rows = Batch { rows: 512, numeric, codes: Vec::new(), target, weight: vec![1.0; 512] };
+        let mut trainer = Trainer::new(network(&shape), recipe(loss.clone(), 1)).expect("one thread");
+        for step in 0..1500 {
+            trainer.step(&rows, learning_rate(Schedule::Cosine, 0.05, step, 1500)).expect("CPU");
+        }
+        let found = trainer.finish().expect("CPU");
+        let output = found.forward(&rows.inputs()).expect("CPU");
+        for (output, x) in output.chunks_exact(outputs).zip(&rows.numeric) {
+            assert!((loss.point(output) - x.exp()).abs() < 2e-2 * x.exp(), "{loss:?}: {output:?} is not {x}");
+        }
+    }
+}
+
 #[test]
 fn stored_tensors_make_the_same_network() {
-    let network = Network::new(shape(), 3, &Device::Cpu);
-    let again = Network::from_tensors(shape(), network.tensors(), &Device::Cpu).expect("own tensors");
-    let batch = batch(&shape(), 3, 2);
-    assert_eq!(network.forward(&batch.inputs()), again.forward(&batch.inputs()));
-    let mut broken = network.tensors();
-    broken.pop();
-    assert!(Network::from_tensors(shape(), broken, &Device::Cpu).is_err());
+    for architecture in architectures() {
+        let shape = Shape { architecture, ..shape() };
+        let network = network(&shape);
+        let json = serde_json::to_string(&shape).expect("numbers and names");
+        let stored: Shape = serde_json::from_str(&json).expect("its own text");
+        let again = Network::from_tensors(stored, network.tensors(), &Device::Cpu).expect("own tensors");
+        let batch = batch(&shape, 3, 2);
+        assert_eq!(network.forward(&batch.inputs()), again.forward(&batch.inputs()));
+        let mut broken = network.tensors();
+        broken.pop();
+        assert!(Network::from_tensors(shape, broken, &Device::Cpu).is_err());
+    }
+}
+
+#[test]
+fn a_shape_stored_before_there_were_architectures_is_a_chain() {
+    let stored = r#"{"numeric": 5, "embeddings": [], "hidden": [8], "activation": "relu", "layer_norm": false,
+        "dropout": 0.0, "residual": true, "skip": true, "outputs": 2}"#;
+    let shape: Shape = serde_json::from_str(stored).expect("the old fields");
+    assert_eq!((shape.architecture.clone(), shape.offset), (Architecture::Chain, None));
+    let names: Vec<String> = network(&shape).tensors().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, ["hidden.0.weight", "hidden.0.bias", "output.weight", "output.bias", "skip.weight"]);
+}
+
+#[test]
+fn a_shape_that_contradicts_itself_is_damaged() {
+    let wrong = [
+        Shape { architecture: Architecture::Blocks { window: 6, steps: 2, rates: vec![1] }, ..shape() },
+        Shape { architecture: Architecture::Blocks { window: 3, steps: 4, rates: vec![1] }, ..shape() },
+        Shape { architecture: Architecture::Blocks { window: 3, steps: 2, rates: vec![0] }, ..shape() },
+        Shape { architecture: Architecture::Tide { window: 3, steps: 2, planned: vec![4] }, ..shape() },
+        Shape { offset: Some(5), ..shape() },
+        Shape { outputs: 0, ..shape() },
+    ];
+    for shape in wrong {
+        let loaded = Network::from_tensors(shape, Vec::new(), &Device::Cpu);
+        assert!(matches!(loaded, Err(super::super::Error::Damaged { reason }) if reason.contains("contradicts")));
+    }
 }

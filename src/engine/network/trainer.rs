@@ -7,6 +7,7 @@ use super::super::config::{Loss, Optimizer};
 use super::super::error::Result;
 use super::fused::{self, Chunk};
 use super::optimizer::State;
+use super::plan::Plan;
 use super::resident::Resident;
 use super::team::Team;
 use super::{Batch, Network};
@@ -44,6 +45,9 @@ pub struct Trainer {
     /// Holds the parameters instead of `network` on any device but the CPU.
     resident: Option<Resident>,
     steps: u64,
+    /// Mean of the parameters over the averaged steps, unless `resident` has it, and their number.
+    mean: Vec<f32>,
+    averaged: u32,
 }
 
 impl Trainer {
@@ -63,7 +67,18 @@ impl Trainer {
         let parameters = if resident.is_some() { 0 } else { network.plan.parameters };
         let state = State::new(recipe.optimizer, recipe.weight_decay, parameters);
         let team = Team::new(if resident.is_some() { 1 } else { recipe.threads })?;
-        Ok(Trainer { network, recipe, state, team, chunks: Vec::new(), gradient: Vec::new(), resident, steps: 0 })
+        Ok(Trainer {
+            network,
+            recipe,
+            state,
+            team,
+            chunks: Vec::new(),
+            gradient: Vec::new(),
+            resident,
+            steps: 0,
+            mean: Vec::new(),
+            averaged: 0,
+        })
     }
 
     /// Learns from one batch; returns its weighted mean loss before the update.
@@ -99,7 +114,7 @@ impl Trainer {
             let mut random = ChaCha8Rng::seed_from_u64(recipe.chunk_seed(step, index));
             let mut draw = |kept: &mut [f32]| draw_dropout(&mut random, shape.dropout, kept);
             chunk.forward(shape, plan, parameters, Some(&mut draw));
-            chunk.grade(&recipe.loss, batch, (start, targets), total);
+            chunk.grade(plan, &recipe.loss, batch, (start, targets), total);
             chunk.backward(shape, plan, parameters);
         });
         gradient.resize(plan.parameters, 0.0);
@@ -127,6 +142,22 @@ impl Trainer {
         Ok(sum / batch.weight.iter().sum::<f32>().max(f32::MIN_POSITIVE))
     }
 
+    /// Takes the parameters as they are now into the mean that [`Trainer::finish`] returns: called after each of the
+    /// last steps, stochastic weight averaging (Izmailov et al. 2018).
+    ///
+    /// # Errors
+    /// [`super::Error::Numeric`] when the device fails.
+    pub fn average(&mut self) -> Result<()> {
+        self.averaged += 1;
+        if let Some(resident) = &mut self.resident {
+            return resident.average(1.0 / f64::from(self.averaged));
+        }
+        let (share, parameters) = (1.0 / self.averaged as f32, &self.network.parameters);
+        self.mean.resize(parameters.len(), 0.0);
+        self.mean.iter_mut().zip(parameters).for_each(|(mean, parameter)| *mean += share * (parameter - *mean));
+        Ok(())
+    }
+
     /// The parameters as they are now.
     ///
     /// # Errors
@@ -138,9 +169,9 @@ impl Trainer {
         }
     }
 
-    /// Goes back to a [`Trainer::snapshot`]; nothing is learnt after that.
+    /// Goes back to a [`Trainer::snapshot`]; nothing is learnt after that, and no average remains.
     pub fn restore(&mut self, snapshot: Vec<f32>) {
-        self.resident = None;
+        (self.resident, self.averaged) = (None, 0);
         self.network.parameters = snapshot;
     }
 
@@ -149,20 +180,25 @@ impl Trainer {
     /// # Errors
     /// [`super::Error::Numeric`] when the device fails.
     pub fn finish(mut self) -> Result<Network> {
-        self.network.parameters = self.snapshot()?;
+        self.network.parameters = match &self.resident {
+            Some(resident) if self.averaged > 0 => resident.mean(&self.network.plan)?,
+            None if self.averaged > 0 => self.mean,
+            Some(resident) => resident.graph.parameters(&self.network.plan)?,
+            None => return Ok(self.network),
+        };
         Ok(self.network)
     }
 }
 
 impl Chunk {
     /// Loss and output gradient of the chunk's rows; both are parts of the batch's weighted mean.
-    fn grade(&mut self, loss: &Loss, batch: &Batch, (start, targets): (usize, usize), total: f32) {
+    fn grade(&mut self, plan: &Plan, loss: &Loss, batch: &Batch, (start, targets): (usize, usize), total: f32) {
         let outputs = loss.outputs();
-        self.output_gradient.resize(self.output.len(), 0.0);
         let from = start * targets;
-        let count = self.output.len() / outputs;
+        let (output, gradient) = self.graded(plan);
+        let count = output.len() / outputs;
         let graded = batch.target[from..from + count].iter().zip(&batch.weight[from..from + count]);
-        let sides = self.output.chunks_exact(outputs).zip(self.output_gradient.chunks_exact_mut(outputs));
+        let sides = output.chunks_exact(outputs).zip(gradient.chunks_exact_mut(outputs));
         self.loss = sides
             .zip(graded)
             .map(|((output, gradient), (target, weight))| loss.grade(output, *target, weight / total, gradient))

@@ -3,7 +3,7 @@
 use super::super::super::calendar::{Calendar, Frequency};
 use super::super::super::config::{Encoding, Options};
 use super::super::super::date::days_of;
-use super::super::super::features::{Features, Sample, StepFeatures};
+use super::super::super::features::{Features, Measure, Sample, StepFeatures};
 use super::super::super::table::{Categories, Numbers};
 use super::super::Frame;
 use super::*;
@@ -79,7 +79,7 @@ fn an_origin_reads_the_same_in_training_and_in_forecasting() {
     };
     let (training, inputs) = plan(1000, None);
     let (forecasting, _) = plan(900, Some(&inputs));
-    let features = StepFeatures::learn(&training, 28, Encoding::Embedding);
+    let features = StepFeatures::learn(&training, 28, Encoding::Embedding, Measure::default());
     let (width, codes) = (features.width(), features.embeddings().len());
     let features = Features::Step(Box::new(features));
     // Thanksgiving of 2023 is 6 steps behind the origin.

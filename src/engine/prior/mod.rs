@@ -92,3 +92,12 @@ impl Prior {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// A prior that does not load is left out without a word, and its shape was stored before there were architectures.
+    #[test]
+    fn all_priors_load() {
+        assert_eq!([1, 4, 7, 12, 24, 52].map(|season| super::of(season).len()), [1, 1, 1, 2, 1, 1]);
+    }
+}
