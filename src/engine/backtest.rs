@@ -52,31 +52,37 @@ pub struct Seen<'a> {
 pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
     let cells: usize = panel.series.iter().map(|series| series.len).sum();
     let season = panel.calendar.season();
+    let intermittent = is_intermittent(panel);
     let all = match request.options.method {
         MethodOption::Network => vec![Expert::Network],
         MethodOption::Prior => vec![Expert::Prior],
         MethodOption::Classical(method) => vec![Expert::Classical(method)],
         MethodOption::Auto => {
-            let mut all = vec![Expert::Network, Expert::History];
-            if request.options.network.loss.is_none() {
+            let usual = request.options.network.loss.is_none();
+            let mut all = match usual && intermittent {
+                true => vec![Expert::Counts, Expert::Rates],
+                false => vec![Expert::Network, Expert::History],
+            };
+            if usual {
                 all.push(Expert::Prior);
-                if cells <= MOST_CELLS {
-                    let methods = match is_intermittent(panel) {
-                        true => [Method::Mean, Method::Tsb, Method::Croston],
-                        false => [Method::Theta, Method::Ets, Method::Mstl],
-                    };
-                    all.extend(methods.map(Expert::Classical));
-                }
+            }
+            if usual && cells <= MOST_CELLS {
+                let methods: &[Method] = match intermittent {
+                    true => &[Method::Tsb, Method::Croston],
+                    false => &[Method::Theta, Method::Ets, Method::Mstl],
+                };
+                all.extend(methods.iter().map(|method| Expert::Classical(*method)));
             }
             all
         }
     };
     let can = |expert: &Expert| match expert {
-        Expert::Network | Expert::History => Fit::plan(panel, request, horizon, *expert).is_some(),
         Expert::Prior => !prior::of(season).is_empty(),
         Expert::Classical(_) => true,
+        network => Fit::plan(panel, request, horizon, *network).is_some(),
     };
-    let shares = all.into_iter().filter(can).map(|expert| (expert, expert.base_weight().max(0.01))).collect();
+    let share = |expert: Expert| (expert, expert.base_weight(intermittent).max(0.01));
+    let shares = all.into_iter().filter(can).map(share).collect();
     Blend { shares, widths: Vec::new() }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::classical::Method;
+use super::config::Loss;
 
 /// One way to forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,10 @@ pub enum Expert {
     Network,
     /// The network on the history alone, beside one that reads covariates.
     History,
+    /// A network that learns the distribution of counts, for series that are mostly zero.
+    Counts,
+    /// A network that learns their mean alone.
+    Rates,
     /// A network that has learnt from drawn series alone.
     Prior,
     Classical(Method),
@@ -22,19 +27,38 @@ impl Expert {
         match self {
             Expert::Network => "network",
             Expert::History => "network_on_history",
+            Expert::Counts => "network_of_counts",
+            Expert::Rates => "network_of_rates",
             Expert::Prior => "prior",
             Expert::Classical(method) => method.name(),
         }
     }
 
-    /// Share in a blend before anything is known of the errors; 0 for what is blended with nothing.
-    pub fn base_weight(self) -> f32 {
+    /// Share in a blend before anything is known of the errors; 0 for what is blended with nothing. The zeros of many
+    /// series together tell more of intermittent demand than those of each alone.
+    pub fn base_weight(self, intermittent: bool) -> f32 {
         match self {
-            Expert::Network | Expert::Prior => 1.0,
+            Expert::Prior if intermittent => 0.05,
+            Expert::Network | Expert::Prior | Expert::Rates => 1.0,
             Expert::History => 0.7,
+            Expert::Counts => 0.5,
             Expert::Classical(Method::Theta | Method::Ets | Method::Mstl) => 0.4,
-            Expert::Classical(Method::Mean | Method::Tsb | Method::Croston) => 0.3,
+            Expert::Classical(Method::Tsb | Method::Croston) => 0.05,
             Expert::Classical(_) => 0.0,
+        }
+    }
+
+    /// Whether it is a network with everything that it may read.
+    pub fn reads_covariates(self) -> bool {
+        matches!(self, Expert::Network | Expert::Counts | Expert::Rates)
+    }
+
+    /// What its network minimises, where the model's loss is `usual`.
+    pub fn loss(self, usual: &Loss) -> Loss {
+        match self {
+            Expert::Counts => Loss::NegativeBinomial,
+            Expert::Rates => Loss::Tweedie { power: 1.5 },
+            _ => usual.clone(),
         }
     }
 }

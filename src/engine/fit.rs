@@ -38,16 +38,18 @@ impl Fit {
         let network = &request.options.network;
         let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
         let layout = match expert {
-            Expert::Network => request.options.layout.unwrap_or(match planned && !needs_window(network) {
-                true => Layout::Step,
-                false => Layout::Window,
-            }),
+            expert if expert.reads_covariates() => {
+                request.options.layout.unwrap_or(match planned && !needs_window(network) {
+                    true => Layout::Step,
+                    false => Layout::Window,
+                })
+            }
             Expert::History if !panel.covariates.is_empty() => Layout::Window,
             _ => return None,
         };
         let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
         let members = match (expert, layout) {
-            (Expert::History, _) => 4,
+            (Expert::History | Expert::Counts | Expert::Rates, _) => 4,
             (_, Layout::Step) => 5,
             (_, Layout::Window) => 8,
         };
@@ -61,7 +63,7 @@ impl Fit {
     fn features(&self, panel: &Panel, request: &Request, member: usize) -> Features {
         let Options { scaling, encoding, network, .. } = &request.options;
         let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
-        let measure = Measure::of(&loss(request));
+        let measure = Measure::of(&self.expert.loss(&loss(request)));
         if self.layout == Layout::Step {
             return Features::Step(Box::new(StepFeatures::learn(panel, horizon, encoding, measure)));
         }
@@ -115,13 +117,18 @@ fn fit_member(
     progress: &mut dyn FnMut(f32, f32),
 ) -> Result<(Member, usize)> {
     let options = &request.options.network;
-    let kind = if plan.expert == Expert::History { 1 << 16 } else { 0 };
+    let kind = match plan.expert {
+        Expert::History => 1 << 16,
+        Expert::Counts => 2 << 16,
+        Expert::Rates => 3 << 16,
+        _ => 0,
+    };
     let seed = request.options.seed.wrapping_mul(1_000_003).wrapping_add(kind + index as u64);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut features = plan.features(panel, request, index);
     let by_step = plan.layout == Layout::Step;
     scale_inputs(&mut features, panel, &mut random);
-    let loss = loss(request);
+    let loss = plan.expert.loss(&loss(request));
     let shape = shape_of(options, &features, &loss)?;
     let recipe = Recipe {
         loss,

@@ -98,7 +98,9 @@ impl Model {
         let evaluation = Evaluation::of(&tensors, &spec.scored).unwrap_or_else(blank);
         let mut members = Vec::new();
         for (index, StoredMember { expert, features, shape }) in stored.into_iter().enumerate() {
-            if shape.outputs != features.targets() * spec.loss.outputs() || shape.numeric != features.width() {
+            if shape.outputs != features.targets() * expert.loss(&spec.loss).outputs()
+                || shape.numeric != features.width()
+            {
                 return Err(Error::Damaged { reason: "its network does not fit its features".into() });
             }
             let network = Network::from_tensors(shape, with_prefix(&tensors, &format!("member.{index}.")), device)?;

@@ -29,13 +29,13 @@ impl Model {
         let mut opinions = Vec::new();
         for &expert in experts {
             let mut opinion = match expert {
-                Expert::Network => self.by_network(expert, panel, wanted, &varies)?,
-                Expert::History => self.by_network(expert, blind, wanted, &varies)?,
                 Expert::Prior => self.by_prior(blind, wanted, &varies)?,
                 Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
+                Expert::History => self.by_network(expert, blind, wanted, &varies)?,
+                network => self.by_network(network, panel, wanted, &varies)?,
             };
             if let (Some(opinion), Some(adjusted)) = (&mut opinion, &adjusted)
-                && expert != Expert::Network
+                && !expert.reads_covariates()
             {
                 add_effects(opinion, adjusted, wanted);
             }
@@ -65,7 +65,11 @@ impl Model {
             let share = 1.0 / members.len() as f32;
             self.add_member(member, (panel, wanted, &speaks), share, (&mut quantiles, &mut means))?;
         }
-        let means = self.spec.loss.learns_mean().then_some(means);
+        if expert == Expert::Rates {
+            let points = (0..wanted.len()).map(|at| means.series(at).to_vec()).collect();
+            return Ok(Some(Opinion { expert, speaks, said: Said::Points(points), means: None }));
+        }
+        let means = expert.loss(&self.spec.loss).learns_mean().then_some(means);
         Ok(Some(Opinion { expert, speaks, said: Said::Quantiles(quantiles), means }))
     }
 
@@ -82,7 +86,7 @@ impl Model {
             speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
         let prepared = member.features.prepare(panel);
         let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
-        let (loss, levels) = (&self.spec.loss, quantiles.levels);
+        let (loss, levels) = (&member.expert.loss(&self.spec.loss), quantiles.levels);
         let outputs = loss.outputs();
         for block in samples.chunks(BATCH) {
             let mut numeric = vec![0.0; block.len() * width];
