@@ -14,8 +14,10 @@ const POOLED: f32 = 1000.0;
 /// Windows with which a factor counts as much as no correction: days shock all series at once, so that the scores of one
 /// window are far from independent.
 const DOUBT: f32 = 1.0;
-/// Draws of what is shared that a window stands for, and those taken for granted before the first.
-const DRAWS: (f32, f32) = (2.0, 2.0);
+/// Draws of what is shared that a window stands for ...
+const DRAWS: f32 = 2.0;
+/// ... and those taken for granted before the first, for the ends of 95 and of 80 %: tails are heavier than middles tell.
+const GRANTED: [f32; 2] = [1.0, 4.0];
 /// No factor beyond these.
 const LIMITS: (f32, f32) = (0.5, 3.0);
 
@@ -81,9 +83,13 @@ impl Scores {
             return Vec::new();
         }
         let trust = self.weight / (self.weight + DOUBT);
-        let (shared, draws) = (self.shared(), DRAWS.0 * self.weight + DRAWS.1);
-        let doubt = [1.96f32, 1.2816].map(|normal| (1.0 + shared * (student(normal, draws).powi(2) - 1.0)).sqrt());
-        let doubt = [doubt[0], doubt[1], doubt[1], doubt[0]];
+        let shared = self.shared();
+        let doubt = |normal: f32, granted: f32| {
+            let wider = student(normal, DRAWS * self.weight + granted);
+            (1.0 + shared * (wider * wider - 1.0)).sqrt()
+        };
+        let (outer, inner) = (doubt(1.96, GRANTED[0]), doubt(1.2816, GRANTED[1]));
+        let doubt = [outer, inner, inner, outer];
         let one = |step: &[Vec<f32>; 4]| {
             std::array::from_fn(|at| {
                 let mut own = step[at].clone();
@@ -176,7 +182,7 @@ mod tests {
         assert!((taken(true).shared() - 1.0).abs() < 1e-6);
         assert_eq!(taken(false).shared(), 0.0);
         let (together, alone) = (taken(true).widths()[0], taken(false).widths()[0]);
-        assert!(together[0] > 1.1 * alone[0] && together[1] > 1.05 * alone[1]);
+        assert!(together[0] > 1.1 * alone[0] && together[1] > 1.02 * alone[1]);
     }
 
     #[test]
