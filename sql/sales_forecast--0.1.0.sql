@@ -350,7 +350,7 @@ CREATE FUNCTION @extschema@.forecast(
 RETURNS SETOF sales_forecast.forecast_row STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast(text, integer, jsonb, double precision, text, timestamptz, integer, boolean)
-IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source; with aggregates also the sums of its hierarchy, the total first.';
+IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source; with aggregates also the sums of its hierarchy, the total first. A new series is forecast by its peers; one that the source lacks is described by its key and static covariates in series.';
 
 CREATE FUNCTION @extschema@.forecast_quantiles(
   model text,
@@ -408,7 +408,7 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_evaluate_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_evaluate(text, text, integer)
-IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method.';
+IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method; method cold_start is series whose history was hidden.';
 
 CREATE FUNCTION @extschema@.forecast_backtest(
   model text,

@@ -294,6 +294,16 @@ fn main() {
         whole.model.wql(),
         whole.model.coverage()
     );
+    let cold = model.evaluation.cold_start;
+    println!(
+        "  cold start: mase {:.4?} rmsse {:.4?} wql {:.4?} cov {:.3?}; mean of all: mase {:.4?} rmsse {:.4?}",
+        cold.model.mase(),
+        cold.model.rmsse(),
+        cold.model.wql(),
+        cold.model.coverage(),
+        cold.baseline.mase(),
+        cold.baseline.rmsse()
+    );
     for (expert, scores) in &model.evaluation.methods {
         println!(
             "    {:20} mase {:.4?} rmsse {:.4?} wql {:.4?} n {}",

@@ -112,7 +112,13 @@ fn series_rows(model: &Model, by: &str) -> Result<Vec<Row>, Error> {
                 let compared = Compared { model: *scores, ..whole };
                 one(None, Group { method: Some(expert.name()), ..Group::default() }, &compared)
             });
-            Ok([one(None, blend, &whole)].into_iter().chain(alone).collect())
+            let cold = &evaluation.cold_start;
+            let new = (cold.model.n > 0).then(|| {
+                let (_, value, mean) = cold.metric(metric);
+                let group = Group { method: Some(Expert::ColdStart.name()), ..Group::default() };
+                row(None, group, &cold.model, "mean_of_all", (value, mean))
+            });
+            Ok([one(None, blend, &whole)].into_iter().chain(alone).chain(new).collect())
         }
         other => Err(Error::InvalidArgument {
             name: "by",

@@ -9,8 +9,7 @@ use crate::catalog::Entry;
 use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::config::Roles;
-use crate::engine::hierarchy::Tree;
-use crate::engine::model::{Forecast, Model, Spec};
+use crate::engine::model::{Forecast, Model};
 use crate::engine::nodes::Nodes;
 use crate::engine::panel::{Panel, View};
 use crate::engine::table::{Column, Table, Value};
@@ -20,6 +19,7 @@ use crate::scan::Param;
 use crate::source::{Clauses, Role, Source, SourceColumn, TypeClass, column_reference};
 use crate::{events, scope, settings};
 
+use super::selection::{Filter, filters};
 use super::time::Class;
 use super::train;
 
@@ -109,7 +109,7 @@ pub(super) fn share(name: &'static str, value: f64) -> Result<f32, Error> {
 
 struct Call {
     horizon: usize,
-    filters: Option<Vec<Vec<(String, Value)>>>,
+    filters: Option<Vec<Filter>>,
     aggregates: bool,
 }
 
@@ -146,11 +146,53 @@ impl Call {
         future: Option<&str>,
         as_of: Option<i64>,
     ) -> report::Result<(Nodes, Vec<usize>)> {
+        let given = (entry, loaded, model);
+        let roles = &model.spec.roles;
+        let mut panel = self.panel(given, (future, as_of), self.alone(model))?;
+        if let Some(filter) = self.alone(model) {
+            // A new series is forecast by its peers, which are looked for among all.
+            let is_new =
+                |panel: &Panel, at: usize| filter.selects(roles, &panel.series[at].key) && model.is_new(panel, at);
+            if panel.as_ref().is_none_or(|panel| (0..panel.series.len()).any(|at| is_new(panel, at))) {
+                panel = self.panel(given, (future, as_of), None)?;
+            }
+        }
+        let panel = panel.ok_or_else(|| self.unknown())?;
+        let most_memory = Some(settings::max_memory());
+        let nodes = Nodes::new(panel, roles, &model.spec.options, most_memory)?;
+        let tree = &nodes.tree;
+        let matches = |node: &usize| {
+            self.filters.as_ref().is_none_or(|filters| filters.iter().any(|filter| filter.matches(tree, *node)))
+        };
+        let first = if self.aggregates { 0 } else { tree.aggregates() };
+        let mut wanted: Vec<usize> = (first..tree.len()).filter(matches).collect();
+        wanted.sort_by_key(|node| tree.level(*node));
+        if wanted.is_empty() {
+            return Err(self.unknown().into());
+        }
+        Ok((nodes, wanted))
+    }
+
+    /// The one filter that may be left to an index: series that are to add up end together, and by MinT each depends on all.
+    fn alone(&self, model: &Model) -> Option<&Filter> {
+        match self.filters.as_deref() {
+            Some([filter]) if model.spec.options.hierarchy.is_none() && !filter.describes() => Some(filter),
+            _ => None,
+        }
+    }
+
+    /// The series as they are now, those of one filter alone where it is given; `None` when no value of these is known.
+    fn panel(
+        &self,
+        (entry, loaded, model): (&Entry, &Loaded, &Model),
+        (future, as_of): (Option<&str>, Option<i64>),
+        alone: Option<&Filter>,
+    ) -> report::Result<Option<Panel>> {
         let roles = &model.spec.roles;
         let mut budget = Budget::new(settings::max_memory());
         let (mut table, newest, events) = scope::as_user(entry.owner, || {
             let source = loaded.source(entry)?;
-            let table = self.read(&source, model, &mut budget)?;
+            let table = self.read(&source, model, alone, &mut budget)?;
             let newest = self.newest(&source, model, as_of, &mut budget)?;
             let read = |source: &Source| events::read(source, roles, &mut budget);
             let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
@@ -162,32 +204,34 @@ impl Call {
         if table.rows == 0 && self.filters.is_some() {
             return Err(self.unknown().into());
         }
+        for filter in self.filters.iter().flatten().filter(|filter| filter.describes()) {
+            filter.describe(&mut table, roles)?;
+        }
         let view = View { as_of, newest, most_memory: Some(settings::max_memory()) };
-        let mut panel = Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view)?;
+        let mut panel = match Panel::build(&table, roles, &model.spec.options, &model.spec.frame, view) {
+            Err(Error::AllNull { .. }) if alone.is_some() => return Ok(None),
+            panel => panel?,
+        };
         // Forecasts beyond the horizon are made a whole horizon at a time.
         panel.plan(&model.spec.frame.events, &events, self.horizon + model.spec.horizon, view)?;
-        let nodes = Nodes::new(panel, roles, &model.spec.options, view.most_memory)?;
-        let tree = &nodes.tree;
-        let first = if self.aggregates { 0 } else { tree.aggregates() };
-        let mut wanted: Vec<usize> = (first..tree.len()).filter(|node| self.matches(tree, *node)).collect();
-        wanted.sort_by_key(|node| tree.level(*node));
-        if wanted.is_empty() {
-            return Err(self.unknown().into());
-        }
-        Ok((nodes, wanted))
+        Ok(Some(panel))
     }
 
     /// The model's rows, those of one series only where the filter can be left to an index.
-    fn read(&self, source: &Source, model: &Model, budget: &mut Budget) -> report::Result<Table> {
+    fn read(
+        &self,
+        source: &Source,
+        model: &Model,
+        alone: Option<&Filter>,
+        budget: &mut Budget,
+    ) -> report::Result<Table> {
         let roles = &model.spec.roles;
         let columns = source.columns()?;
         let wanted = train::wanted(roles, &model.spec.options, &columns);
         let mut predicates = Vec::new();
         let mut params = Vec::new();
-        // Series that are to add up end together, and by MinT each depends on all.
-        let alone = model.spec.options.hierarchy.is_none();
-        if let Some([filter]) = self.filters.as_deref().filter(|_| alone) {
-            for (name, value) in filter {
+        if let Some(filter) = alone {
+            for (name, value) in &filter.fields {
                 let Some(column) = columns.iter().find(|column| column.name == *name) else { continue };
                 let Some((param, cast)) = parameter(column, value) else { continue };
                 params.push(param);
@@ -236,18 +280,8 @@ impl Call {
         })
     }
 
-    fn matches(&self, tree: &Tree, node: usize) -> bool {
-        let holds =
-            |filter: &Vec<(String, Value)>| filter.iter().all(|(name, wanted)| tree.value(node, name) == Some(wanted));
-        self.filters.as_ref().is_none_or(|filters| filters.iter().any(holds))
-    }
-
     fn unknown(&self) -> Error {
-        let show = |filter: &Vec<(String, Value)>| {
-            let fields = filter.iter().map(|(name, value)| (name.clone(), json!(value)));
-            Json::Object(fields.collect()).to_string()
-        };
-        let shown = self.filters.iter().flatten().map(show).collect::<Vec<_>>().join(", ");
+        let shown = self.filters.iter().flatten().map(Filter::show).collect::<Vec<_>>().join(", ");
         Error::UnknownSeries { series: shown }
     }
 }
@@ -279,41 +313,6 @@ fn read_future(text: &str, roles: &Roles, budget: &mut Budget) -> report::Result
     let mut table = source.read(&selection, &[], budget)?;
     name_columns(&mut table, &wanted);
     Ok(table)
-}
-
-/// One object, or a list of them; each names some or all key columns and levels of the hierarchy.
-fn filters(spec: &Spec, json: &Json) -> Result<Vec<Vec<(String, Value)>>, Error> {
-    let refused = |value: &Json| Error::InvalidArgument {
-        name: "series",
-        value: value.to_string(),
-        allowed: "an object such as {\"sku\": \"A\"}, or a list of such objects".into(),
-    };
-    let (keys, levels) = (&spec.roles.series, spec.options.hierarchy.iter().flat_map(|hierarchy| &hierarchy.levels));
-    let known: Vec<&String> = keys.iter().chain(levels.filter(|level| !keys.contains(level))).collect();
-    let one = |json: &Json| -> Result<Vec<(String, Value)>, Error> {
-        let fields = json.as_object().ok_or_else(|| refused(json))?;
-        fields
-            .iter()
-            .map(|(name, value)| {
-                if !known.contains(&name) {
-                    let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
-                    return Err(Error::UnknownSeriesKey { key: name.clone(), allowed: known.join(", ") });
-                }
-                let value = match value {
-                    Json::Null => Value::Null,
-                    Json::Bool(value) => Value::Bool(*value),
-                    Json::Number(number) => number.as_i64().map_or_else(|| Value::Text(number.to_string()), Value::Int),
-                    Json::String(text) => Value::Text(text.clone()),
-                    other => return Err(refused(other)),
-                };
-                Ok((name.clone(), value))
-            })
-            .collect()
-    };
-    match json {
-        Json::Array(list) => list.iter().map(one).collect(),
-        other => Ok(vec![one(other)?]),
-    }
 }
 
 pub(super) fn key_json(roles: &Roles, key: &[Value]) -> Json {

@@ -150,6 +150,9 @@ pub fn backtest(
             None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),
         };
         score(&newest, (&until, &past, whole), &candidates, &mut evaluation, &mut tally, see)?;
+        if window == 0 {
+            evaluation.cold_start = newest.try_cold_start(&until, &past)?;
+        }
         found = Some(Backtested { newest, evaluation, tally, epochs });
     }
     Ok(found)
@@ -190,19 +193,22 @@ fn score(
         }
     }
     let opinions = model.opinions(past, &begun, &experts)?;
+    let by_peers = model.by_peers(past, &begun, horizon)?;
     evaluation.begin_window();
     tally.begin_window(horizon, (worth(past) / whole).powi(3));
     let raw = Blend { widths: Vec::new(), ..model.spec.blend.clone() };
-    for (at, &series) in begun.iter().enumerate() {
+    for ((at, &series), by_peers) in begun.iter().enumerate().zip(by_peers) {
         let history = past.history(series);
         let actual = &panel.history(series)[history.len()..];
         let scale = metrics::scale(history, season);
-        let mut told = match model.spec.blend.tell(&opinions, at, None, &model.telling()) {
-            Some(told) => {
+        let blended = model.spec.blend.tell(&opinions, at, None, &model.telling());
+        let mut told = match (by_peers, blended) {
+            (Some(told), _) => told,
+            (None, Some(told)) => {
                 take_scores(model, &raw, (&opinions, at), actual, tally);
                 told
             }
-            None => model.by_baseline(past, series),
+            (None, None) => model.by_baseline(past, series),
         };
         model.force_zeros(past, series, &mut told);
         let spreads = model.spreads(&told, actual);

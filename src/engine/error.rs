@@ -140,7 +140,7 @@ impl Error {
                     .into()
             }
             Error::UnknownSeries { .. } => {
-                "List the known ones with SELECT * FROM forecast_series('...'); train again to learn new ones.".into()
+                "List the known ones with SELECT * FROM forecast_series('...'). A new one needs a row without a target in the source, or its static covariates beside its key in series.".into()
             }
             Error::MissingFeature { .. } => {
                 "Give every feature that the model was trained on, NULL where unknown.".into()

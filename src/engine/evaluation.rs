@@ -22,6 +22,8 @@ pub struct Evaluation {
     pub series: Vec<Compared>,
     /// What each expert alone would have done.
     pub methods: Vec<(Expert, Scores)>,
+    /// Series that were forecast by their peers as if they were new, beside the mean of what all others did a season before.
+    pub cold_start: Compared,
 }
 
 /// One series in one window: the actual values beside what was said of them, `[horizon]` each.
@@ -58,12 +60,12 @@ impl Compared {
         [&mut self.model, &mut self.baseline, &mut self.naive]
     }
 
-    fn merge(&mut self, other: &Compared) {
+    pub(super) fn merge(&mut self, other: &Compared) {
         let others = [&other.model, &other.baseline, &other.naive];
         self.each().into_iter().zip(others).for_each(|(own, other)| own.merge(other));
     }
 
-    fn add_series(&mut self, other: &Compared) {
+    pub(super) fn add_series(&mut self, other: &Compared) {
         let others = [&other.model, &other.baseline, &other.naive];
         self.each().into_iter().zip(others).for_each(|(own, other)| own.add_series(other));
     }
@@ -84,7 +86,7 @@ pub fn value(scores: &Scores, metric: Metric) -> Option<f64> {
 impl Evaluation {
     pub fn new(series: usize, horizon: usize) -> Evaluation {
         let blank = |count| vec![Compared::default(); count];
-        Evaluation { windows: Vec::new(), steps: blank(horizon), series: blank(series), methods: Vec::new() }
+        Evaluation { windows: Vec::new(), steps: blank(horizon), series: blank(series), ..Evaluation::default() }
     }
 
     pub fn begin_window(&mut self) {
@@ -145,6 +147,7 @@ impl Evaluation {
             compared("windows", &self.windows),
             compared("steps", &self.steps),
             compared("series", &self.series),
+            compared("cold_start", &[self.cold_start]),
             ("evaluation.methods".into(), vec![self.methods.len(), STORED], methods.collect()),
         ]
     }
@@ -171,6 +174,7 @@ impl Evaluation {
             steps: compared("steps")?,
             series: compared("series")?,
             methods: experts.iter().copied().zip(methods).collect(),
+            cold_start: compared("cold_start").and_then(|all| all.first().copied()).unwrap_or_default(),
         })
     }
 }

@@ -20,6 +20,8 @@ pub enum Expert {
     /// A network that has learnt from drawn series alone.
     Prior,
     Classical(Method),
+    /// What the peers of a new series do.
+    ColdStart,
 }
 
 impl Expert {
@@ -31,6 +33,7 @@ impl Expert {
             Expert::Rates => "network_of_rates",
             Expert::Prior => "prior",
             Expert::Classical(method) => method.name(),
+            Expert::ColdStart => "cold_start",
         }
     }
 
@@ -44,7 +47,7 @@ impl Expert {
             Expert::Counts => 0.5,
             Expert::Classical(Method::Theta | Method::Ets | Method::Mstl) => 0.4,
             Expert::Classical(Method::Tsb | Method::Croston) => 0.05,
-            Expert::Classical(_) => 0.0,
+            Expert::Classical(_) | Expert::ColdStart => 0.0,
         }
     }
 

@@ -136,7 +136,11 @@ pub(super) fn group(table: &Table, names: &[String]) -> (Vec<Vec<Value>>, Vec<u3
     (order.into_iter().map(|index| std::mem::take(&mut keys[index as usize])).collect(), owner)
 }
 
-pub(super) fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a Numbers> {
+/// A column of finite numbers.
+///
+/// # Errors
+/// [`Error::NotFinite`]; [`Error::Damaged`] when it is none.
+pub fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a Numbers> {
     match table.column(name) {
         Some(Column::Numbers(numbers)) => match &numbers.first_not_finite {
             None => Ok(numbers),

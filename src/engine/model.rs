@@ -163,9 +163,18 @@ impl Model {
         Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
     }
 
-    /// Forecasts of series up to any horizon, each for itself.
+    /// Forecasts of series up to any horizon: of new ones by their peers, of others by themselves.
     pub(super) fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
         self.check_future(panel, wanted, horizon)?;
+        let by_peers = self.by_peers(panel, wanted, horizon)?;
+        let others = wanted.iter().zip(&by_peers).filter(|(_, told)| told.is_none());
+        let mut others =
+            self.by_themselves(panel, &others.map(|(series, _)| *series).collect::<Vec<_>>(), horizon)?.into_iter();
+        Ok(by_peers.into_iter().filter_map(|told| told.or_else(|| others.next())).collect())
+    }
+
+    /// As their own histories say.
+    pub(super) fn by_themselves(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
         let levels = self.levels().len();
         let mut paths = self.tell(panel, wanted)?;
         for (&series, told) in wanted.iter().zip(&mut paths) {

@@ -31,6 +31,7 @@ impl Model {
             let mut opinion = match expert {
                 Expert::Prior => self.by_prior(blind, wanted, &varies)?,
                 Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
+                Expert::ColdStart => None,
                 Expert::History => self.by_network(expert, blind, wanted, &varies)?,
                 network => self.by_network(network, panel, wanted, &varies)?,
             };

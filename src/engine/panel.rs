@@ -249,6 +249,20 @@ impl Panel {
         past
     }
 
+    /// The panel as if nothing were known yet of some series but their newest steps.
+    pub(super) fn forgetting(&self, some: &[usize], kept: usize) -> Panel {
+        let mut without = self.clone();
+        for series in some {
+            let series = &mut without.series[*series];
+            let gone = series.len.saturating_sub(kept);
+            series.first += gone as i64;
+            series.offset += gone;
+            series.len -= gone;
+            series.span -= gone;
+        }
+        without
+    }
+
     /// The panel with other histories, `[len]` for each series.
     pub fn with_histories<'a>(&self, histories: impl Iterator<Item = &'a [f32]>) -> Panel {
         let mut other = self.clone();
@@ -287,17 +301,26 @@ impl Panel {
 
     /// One series alone, its history continued by `values` as if they were known: for steps beyond the horizon.
     pub fn continued(&self, series: usize, values: &[f32]) -> Panel {
-        let one = |s: &Static| match s {
-            Static::Numbers(name, values) => Static::Numbers(name.clone(), vec![values[series]]),
-            Static::Categories(name, values) => Static::Categories(name.clone(), vec![values[series].clone()]),
-        };
         let covariates: Vec<Vec<f32>> =
             (0..self.covariates.len()).map(|covariate| self.covariate(covariate, series).to_vec()).collect();
         let mut alone = self.without_series();
         let Series { key, first, .. } = &self.series[series];
         alone.push(key.clone(), *first, &[self.history(series), values].concat(), &covariates);
-        alone.statics = self.statics.iter().map(one).collect();
+        alone.statics = self.statics_of(&[series]);
         alone
+    }
+
+    /// The static covariates of some series.
+    pub(super) fn statics_of(&self, some: &[usize]) -> Vec<Static> {
+        let one = |column: &Static| match column {
+            Static::Numbers(name, values) => {
+                Static::Numbers(name.clone(), some.iter().map(|series| values[*series]).collect())
+            }
+            Static::Categories(name, values) => {
+                Static::Categories(name.clone(), some.iter().map(|series| values[*series].clone()).collect())
+            }
+        };
+        self.statics.iter().map(one).collect()
     }
 }
 

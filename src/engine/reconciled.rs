@@ -55,7 +55,8 @@ pub(super) fn learn(
     let measured = method == Reconciliation::Mint && !record.evaluation.windows.is_empty();
     let errors = if measured { record.errors(&record.windows, 0) } else { Vec::new() };
     model.spec.options.hierarchy = Some(Hierarchy { method: Some(method), ..hierarchy.clone() });
-    model.evaluation = Evaluation { methods: model.evaluation.methods, ..record.evaluation };
+    let Evaluation { methods, cold_start, .. } = model.evaluation;
+    model.evaluation = Evaluation { methods, cold_start, ..record.evaluation };
     model.aggregates = Some(Box::new(Aggregates { model: sums, errors }));
     Ok((model, epochs, record.levels))
 }

@@ -163,8 +163,12 @@ fn known_series(model: &Model, panel: &Panel, verdicts: &[Verdict]) -> Vec<Known
     let methods: Vec<Method> = methods.collect();
     let adjusted = model.step_features().map(|step| step.adjust(panel));
     let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
+    let mut new = model.newcomers(panel);
     let one = |(index, series): (usize, &super::panel::Series)| {
-        let (mut only, mut reason) = model.serving(panel, index);
+        let (mut only, mut reason) = match new.remove(&index) {
+            Some(reason) => (Some(Expert::ColdStart), Some(reason)),
+            None => model.serving(panel, index),
+        };
         let verdict = verdicts.get(index);
         let lost = verdict.filter(|verdict| verdict.lost && model.spec.options.method == MethodOption::Auto);
         if let Some((method, _)) = lost.and_then(|verdict| verdict.baseline).filter(|_| only.is_none()) {
