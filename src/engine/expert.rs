@@ -41,12 +41,12 @@ impl Expert {
     /// series together tell more of intermittent demand than those of each alone.
     pub fn base_weight(self, intermittent: bool) -> f32 {
         match self {
-            Expert::Prior if intermittent => 0.05,
+            Expert::Prior if intermittent => 0.01,
             Expert::Network | Expert::Prior | Expert::Rates => 1.0,
             Expert::History => 0.7,
             Expert::Counts => 0.5,
             Expert::Classical(Method::Theta | Method::Ets | Method::Mstl) => 0.4,
-            Expert::Classical(Method::Tsb | Method::Croston) => 0.05,
+            Expert::Classical(Method::Tsb | Method::Croston) => 0.02,
             Expert::Classical(_) | Expert::ColdStart => 0.0,
         }
     }
