@@ -38,7 +38,7 @@ impl Aggregates {
         Ok((json, tensors))
     }
 
-    pub(super) fn load(json: &Json, tensors: &[Tensor], series: &Model, device: &Device) -> Result<Aggregates> {
+    pub(super) fn load(json: &Json, tensors: &mut Vec<Tensor>, series: &Model, device: &Device) -> Result<Aggregates> {
         let damaged = || Error::Damaged { reason: "its aggregates do not fit its series".into() };
         if !json["spec"]["options"]["hierarchy"].is_null() {
             return Err(damaged());

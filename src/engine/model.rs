@@ -89,7 +89,7 @@ impl Model {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, tensors: Vec<Tensor>, device: &Device) -> Result<Model> {
+    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Model> {
         check_format(json, "series")?;
         let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
         let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
@@ -103,12 +103,12 @@ impl Model {
             {
                 return Err(Error::Damaged { reason: "its network does not fit its features".into() });
             }
-            let network = Network::from_tensors(shape, with_prefix(&tensors, &format!("member.{index}.")), device)?;
+            let network = Network::from_tensors(shape, with_prefix(&mut tensors, &format!("member.{index}.")), device)?;
             members.push(Member { expert, features, network });
         }
         let mut model = Model { spec, members, evaluation, aggregates: None };
         if model.spec.options.hierarchy.is_some() {
-            let aggregates = Aggregates::load(&json["aggregates"], &tensors, &model, device)?;
+            let aggregates = Aggregates::load(&json["aggregates"], &mut tensors, &model, device)?;
             model.aggregates = Some(Box::new(aggregates));
         }
         Ok(model)
@@ -313,12 +313,10 @@ impl Model {
     }
 }
 
-/// Tensors whose names begin with `prefix`, without it.
-pub(super) fn with_prefix(tensors: &[Tensor], prefix: &str) -> Vec<Tensor> {
-    let own = |(name, dims, values): &Tensor| {
-        name.strip_prefix(prefix).map(|name| (name.to_string(), dims.clone(), values.clone()))
-    };
-    tensors.iter().filter_map(own).collect()
+/// Takes out the tensors whose names begin with `prefix`, and takes it off them.
+pub(super) fn with_prefix(tensors: &mut Vec<Tensor>, prefix: &str) -> Vec<Tensor> {
+    let own = tensors.extract_if(.., |(name, ..)| name.starts_with(prefix));
+    own.map(|(name, dims, values)| (name[prefix.len()..].to_string(), dims, values)).collect()
 }
 
 pub(super) fn check_format(json: &Json, kind: &str) -> Result<()> {

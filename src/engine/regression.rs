@@ -308,7 +308,7 @@ impl Regression {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, tensors: &[Tensor], device: &Device) -> Result<Regression> {
+    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Regression> {
         check_format(json, "regression")?;
         let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
         let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
@@ -320,7 +320,7 @@ impl Regression {
         if !fits {
             return Err(Error::Damaged { reason: "its network does not fit its features".into() });
         }
-        let network = Network::from_tensors(spec.shape.clone(), with_prefix(tensors, "member.0."), device)?;
+        let network = Network::from_tensors(spec.shape.clone(), with_prefix(&mut tensors, "member.0."), device)?;
         Ok(Regression { spec, network, scores: TestScores { model, mean } })
     }
 }
