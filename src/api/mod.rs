@@ -6,10 +6,14 @@
 use pgrx::PgSqlErrorCode;
 
 mod backtest;
+mod call;
 mod evaluate;
 mod forecast;
 mod models;
 mod notices;
+mod score;
+mod scorer;
+mod shared;
 pub(crate) mod time;
 mod train;
 

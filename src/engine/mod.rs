@@ -34,6 +34,7 @@ mod origins;
 pub mod panel;
 pub mod paths;
 pub mod prior;
+mod reach;
 pub mod reconcile;
 pub mod reconciled;
 pub mod regression;
@@ -45,5 +46,6 @@ pub mod spec;
 pub mod table;
 mod tally;
 pub mod train;
+pub mod work;
 
 pub use error::{Error, Result};
