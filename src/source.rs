@@ -1,6 +1,7 @@
 //! Where the rows of a model come from: a relation or one SELECT, its columns, and the right to read it.
 
 mod error;
+mod index;
 mod relation;
 mod select;
 mod statement;

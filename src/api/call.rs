@@ -161,6 +161,9 @@ impl Call {
                 predicates.push(format!("{reference} OPERATOR(pg_catalog.=) ${}::pg_catalog.{cast}", params.len()));
             }
         }
+        if !predicates.is_empty() {
+            source.hint_at_index(&roles.series, roles.time.as_deref())?;
+        }
         let time = columns.iter().find(|column| Some(&column.name) == roles.time.as_ref());
         if let Some((from, column)) = from.zip(time) {
             let (param, cast) = moment(column, from);

@@ -28,6 +28,18 @@ SELECT count(*), min(time)::date FROM forecast('served', series => '{"sku": 1}')
 DELETE FROM served WHERE sku = 2 AND day > '2019-03-01';
 SELECT series, min(time)::date FROM forecast('served') GROUP BY series ORDER BY series;
 
+-- A large table without the index: said once.
+CREATE TABLE wide AS SELECT 1 AS sku, date '2020-01-01' + d AS day, d % 7 AS qty, repeat('x', 1800) AS filler FROM generate_series(1, 100) AS d;
+CALL forecast_train(model => 'wide', source => 'wide', target => 'qty', time_column => 'day', series_columns => '{sku}', horizon => 7,
+  options => '{"method": "naive"}') \g /dev/null
+SELECT count(*) FROM forecast('wide', series => '{"sku": 1}');
+\c -
+SET search_path = serving, public;
+INSERT INTO wide SELECT 2 + d % 50, date '2020-01-01' + d / 50, d % 7, repeat('x', 1800) FROM generate_series(1, 20000) AS d;
+SELECT count(*) FROM forecast('wide', series => '{"sku": 1}');
+SELECT count(*) FROM forecast('wide', series => '{"sku": 1}');
+SET client_min_messages = warning;
+
 -- Rows of a regression model, in batches and one by one.
 CREATE TABLE facts AS SELECT i AS id, i % 10 AS a, (ARRAY['x', 'y'])[1 + i % 2] AS b, i % 10 + 5 * (i % 2) AS y FROM generate_series(1, 500) AS i;
 CALL forecast_train(model => 'facts', source => 'facts', target => 'y', features => '{a,b}',
@@ -56,6 +68,6 @@ RESET ROLE;
 SET sales_forecast.max_memory = 16;
 SELECT count(*) FROM forecast_rows('facts', 'SELECT i AS a, i::text AS b FROM generate_series(1, 1000000) AS i');
 RESET sales_forecast.max_memory;
-SELECT forecast_drop('served'), forecast_drop('facts');
+SELECT forecast_drop('served'), forecast_drop('facts'), forecast_drop('wide');
 DROP SCHEMA serving CASCADE;
 DROP ROLE serving_caller;
