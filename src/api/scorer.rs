@@ -19,6 +19,8 @@ pub struct Scorer {
     found: Found,
     row: Option<Row>,
     buffers: Buffers,
+    /// Lives as long as the scorer.
+    memory: pg_sys::MemoryContext,
 }
 
 /// Whose right was checked, and what the statement sees: oldest and newest transaction, how many of them run, and the
@@ -47,11 +49,15 @@ pub unsafe fn of<'a>(call: pg_sys::FunctionCallInfo, model: &str) -> &'a mut Sco
         let found = found();
         if let Some(known) = (*place).fn_extra.cast::<Scorer>().as_mut() {
             if known.found != found || known.model != model {
-                *known = Scorer::new(model, found);
+                *known = Scorer::new(model, found, (*place).fn_mcxt);
             }
             return known;
         }
-        let scorer = PgMemoryContexts::For((*place).fn_mcxt).leak_and_drop_on_delete(Scorer::new(model, found));
+        let scorer = PgMemoryContexts::For((*place).fn_mcxt).leak_and_drop_on_delete(Scorer::new(
+            model,
+            found,
+            (*place).fn_mcxt,
+        ));
         (*place).fn_extra = scorer.cast();
         &mut *scorer
     }
@@ -66,9 +72,9 @@ fn found() -> Found {
 }
 
 impl Scorer {
-    fn new(model: &str, found: Found) -> Scorer {
+    fn new(model: &str, found: Found, memory: pg_sys::MemoryContext) -> Scorer {
         let (_, loaded) = loaded::find(model, None);
-        Scorer { loaded, model: model.to_owned(), found, row: None, buffers: Buffers::default() }
+        Scorer { loaded, model: model.to_owned(), found, row: None, buffers: Buffers::default(), memory }
     }
 
     /// Predicts from a row; `None` if a feature must be cast, is missing or is no value that a model reads.
@@ -84,8 +90,10 @@ impl Scorer {
             (header, (fields.datum_typeid, fields.datum_typmod))
         };
         if self.row.as_ref().is_none_or(|row| row.of != of) {
-            // SAFETY: a type that a record tells is known; the descriptor is copied before it is released.
-            self.row = Some(unsafe { Row::new(of, model.features()) });
+            let mut memory = PgMemoryContexts::For(self.memory);
+            // SAFETY: a type that a record tells is known. The memory of the moment ends with the row: the copy of the
+            // descriptor must not lie there.
+            self.row = Some(unsafe { memory.switch_to(|_| Row::new(of, model.features())) });
         }
         let row = self.row.as_mut()?;
         let readers = row.readers.as_ref()?;
