@@ -1,5 +1,4 @@
 -- What serving reads: the newest rows by an index, batches of rows, and no more memory than allowed.
-\set VERBOSITY terse
 \pset format unaligned
 SET client_min_messages = warning;
 CREATE SCHEMA serving;
@@ -59,6 +58,7 @@ SELECT count(*) FROM forecast_rows('facts', 'DELETE FROM facts');
 -- A query is read with the caller's rights.
 CREATE ROLE serving_caller;
 SELECT forecast_grant('facts', 'serving_caller');
+GRANT USAGE ON SCHEMA serving TO serving_caller;
 SET ROLE serving_caller;
 SELECT count(*) FROM forecast_rows('facts', 'serving.facts');
 SELECT count(*) FROM forecast_rows('facts', 'SELECT 1 AS a, ''x'' AS b');
