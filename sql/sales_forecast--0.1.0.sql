@@ -168,6 +168,16 @@ COMMENT ON COLUMN sales_forecast.quantile_row."time" IS 'Start of the step.';
 COMMENT ON COLUMN sales_forecast.quantile_row.quantile IS 'Probability of a value below, between 0 and 1.';
 COMMENT ON COLUMN sales_forecast.quantile_row.value IS 'The quantile itself, in units of the target.';
 
+CREATE TYPE sales_forecast.scored_row AS (
+  "row" bigint,
+  id text,
+  forecast double precision
+);
+COMMENT ON TYPE sales_forecast.scored_row IS 'One row of forecast_rows(): a row of the source and its prediction.';
+COMMENT ON COLUMN sales_forecast.scored_row."row" IS 'Number of the row in the order in which the source gives them, from 1.';
+COMMENT ON COLUMN sales_forecast.scored_row.id IS 'Value of the column that id names, as text; NULL if it names none.';
+COMMENT ON COLUMN sales_forecast.scored_row.forecast IS 'Expected value of the target.';
+
 -- Models people may see.
 
 CREATE VIEW @extschema@.forecast_models WITH (security_barrier = true) AS
@@ -368,7 +378,7 @@ COMMENT ON FUNCTION @extschema@.forecast_quantiles(text, double precision[], int
 IS 'Forecasts as forecast() does, one row for each series, step and quantile.';
 
 CREATE FUNCTION @extschema@.forecast(model text, "row" record)
-RETURNS double precision STABLE PARALLEL SAFE COST 1000
+RETURNS double precision STABLE PARALLEL SAFE COST 50
 AS 'MODULE_PATHNAME', 'forecast_row_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast(text, record)
 IS 'Predicts the target of a regression model for a row: SELECT forecast(''ratings'', t) FROM new_rows t.';
@@ -378,6 +388,17 @@ RETURNS double precision STABLE PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'forecast_features_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast(text, jsonb, integer)
 IS 'Predicts the target of a regression model from an object of features: SELECT forecast(''ratings'', features => ''{...}'').';
+
+CREATE FUNCTION @extschema@.forecast_rows(
+  model text,
+  source text,
+  id text DEFAULT NULL,
+  version integer DEFAULT NULL
+)
+RETURNS SETOF sales_forecast.scored_row STABLE PARALLEL SAFE COST 100000 ROWS 100000
+AS 'MODULE_PATHNAME', 'forecast_rows_wrapper' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.forecast_rows(text, text, text, integer)
+IS 'Predicts the target of a regression model for every row of a table, view or query of yours, many rows at a time; id names a column to tell rows by.';
 
 CREATE FUNCTION @extschema@.forecast_evaluate(
   model text,

@@ -7,7 +7,8 @@ use crate::encoding;
 use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::dictionary::Dictionary;
-use crate::engine::table::{Categories, Column, NULL_CODE, NULL_TIME, Numbers};
+use crate::engine::regression::Feature;
+use crate::engine::table::{Categories, Column, NULL_CODE, NULL_TIME, Numbers, Value};
 use crate::report::Result;
 use crate::scan::Kind;
 use crate::source::{Needed, SourceError};
@@ -162,6 +163,42 @@ impl Sink {
             }
         };
         Ok((self.name, column))
+    }
+}
+
+/// Reads single values of one type.
+pub(crate) struct Reader(Type);
+
+enum Type {
+    Number(Number),
+    Category(Category),
+}
+
+impl Reader {
+    /// For values of the type `oid`, as numbers or as categories; `None` if they must be cast first.
+    pub(crate) fn new(oid: Oid, is_number: bool) -> Option<Reader> {
+        let from = if is_number { number_type(oid).map(Type::Number) } else { category_type(oid).map(Type::Category) };
+        from.map(Reader)
+    }
+
+    /// The value, NaN or `Null` where there is none; `None` for one that is not finite or no text.
+    ///
+    /// # Safety
+    /// `datum` is a value, or with `null` anything, of the type that the reader was made for.
+    pub(crate) unsafe fn read(&self, datum: Datum, null: bool) -> Option<Feature> {
+        match &self.0 {
+            Type::Number(_) if null => Some(Feature::Number(f32::NAN)),
+            Type::Number(from) => Some(number(*from, datum)).filter(|value| value.is_finite()).map(Feature::Number),
+            Type::Category(_) if null => Some(Feature::Category(Value::Null)),
+            Type::Category(from) => Some(Feature::Category(match from {
+                Category::Int2 => Value::Int(i64::from(int2(datum))),
+                Category::Int4 => Value::Int(i64::from(int4(datum))),
+                Category::Int8 => Value::Int(int8(datum)),
+                Category::Bool => Value::Bool(boolean(datum)),
+                // SAFETY: the caller's promise.
+                _ => Value::Text(unsafe { text(*from, datum, encoding::from_server) }?),
+            })),
+        }
     }
 }
 

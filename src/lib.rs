@@ -14,6 +14,8 @@ pub mod encoding;
 #[cfg(feature = "server")]
 mod events;
 #[cfg(feature = "server")]
+mod plans;
+#[cfg(feature = "server")]
 pub mod report;
 #[cfg(feature = "server")]
 pub mod scan;

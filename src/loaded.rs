@@ -41,7 +41,7 @@ impl Loaded {
         let (spec, tensors) = codec::decode(body)?;
         let device = device::serving()?;
         let body = match spec["kind"].as_str() {
-            Some("regression") => Body::Regression(Box::new(Regression::load(&spec, &tensors, &device)?)),
+            Some("regression") => Body::Regression(Box::new(Regression::load(&spec, tensors, &device)?)),
             _ => Body::Series(Box::new(Model::load(&spec, tensors, &device)?)),
         };
         let time_class = serde_json::from_value(spec["time_class"].clone()).unwrap_or_default();

@@ -142,6 +142,12 @@ pub fn or_raise<T, E: Into<Failure>>(result: std::result::Result<T, E>) -> T {
     result.unwrap_or_else(|error| raise(error))
 }
 
+/// Tells the user something that is not an error, and what to do about it.
+pub fn notice_with_hint(text: &str, hint: &str) {
+    let report = ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, text.to_owned(), "sales_forecast");
+    report.set_hint(hint.to_owned()).report(PgLogLevel::NOTICE);
+}
+
 /// Tells the user something that is not an error.
 pub fn notice(text: &str) {
     pgrx::notice!("{text}");

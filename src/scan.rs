@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{PgList, PgTupleDesc, pg_guard};
+use pgrx::{PgTupleDesc, pg_guard};
 use std::ffi::{CStr, CString};
 
 use crate::decode::{Sink, WHAT};
@@ -10,8 +10,8 @@ use crate::encoding::{from_server, to_server};
 use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::table::Table;
+use crate::plans::{Life, Statement, not_one_select};
 use crate::report::{Failure, Result};
-use crate::scope;
 use crate::source::{Needed, SourceError};
 
 /// Rows that columns grow by at first, and between two looks at interrupts.
@@ -72,16 +72,16 @@ pub struct Described {
 /// # Errors
 /// A column that cannot be read as its kind, an infinite time, invalid text, `OutOfMemory`. What PostgreSQL finds wrong is
 /// raised by it: rights, syntax, a cancel.
-pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget) -> Result<Table> {
+pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget, life: Life) -> Result<Table> {
     in_spi(|| {
-        let plan = prepare(query, params)?;
+        let statement = Statement::new(query, params.iter().map(Param::type_oid).collect(), life)?;
         let mut receiver = Receiver::new(kinds, budget);
         let mut options = pg_sys::SPIExecuteOptions { read_only: true, ..Default::default() };
         options.params = param_list(params)?;
         options.dest = (&raw mut receiver).cast();
-        // SAFETY: the plan was just made in this SPI connection for these parameters; `receiver` starts with its
-        // DestReceiver, outlives the call and is reached only through `dest` during it.
-        let code = unsafe { pg_sys::SPI_execute_plan_extended(plan, &options) };
+        // SAFETY: the plan was made for these parameters; `receiver` starts with its DestReceiver, outlives the call and is
+        // reached only through `dest` during it.
+        let code = unsafe { pg_sys::SPI_execute_plan_extended(statement.plan(), &options) };
         if u32::try_from(code) != Ok(pg_sys::SPI_OK_SELECT) {
             return Err(not_one_select(code));
         }
@@ -93,13 +93,8 @@ pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget) 
 ///
 /// # Errors
 /// Only what PostgreSQL raises itself, and a statement that gives no rows.
-pub fn describe(query: &str) -> Result<Vec<Described>> {
-    in_spi(|| {
-        let source = plan_source(prepare(query, &[])?)?;
-        // SAFETY: the plan source lives as long as its plan, that is until the SPI connection ends.
-        let result = unsafe { (*source).resultDesc };
-        if result.is_null() { Err(not_one_select(0)) } else { Ok(describe_tuple(result)) }
-    })
+pub fn describe(query: &str, life: Life) -> Result<Vec<Described>> {
+    in_spi(|| Ok(describe_tuple(&Statement::new(query, vec![], life)?.result()?)))
 }
 
 /// Runs `f` inside an SPI connection. What `f` allocates in PostgreSQL's memory is freed after it; when an error unwinds,
@@ -114,54 +109,11 @@ fn in_spi<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
     }
 }
 
-fn not_one_select(code: i32) -> Failure {
-    // SAFETY: the function returns a static C string, or for a code it does not know a buffer that lives long enough.
-    let text = unsafe { CStr::from_ptr(pg_sys::SPI_result_code_string(code)) };
-    SourceError::NotOneSelect { reason: text.to_string_lossy().into_owned() }.into()
-}
-
-/// Parses and analyses one statement; refuses temporary relations where another role's session could have put them.
-fn prepare(query: &str, params: &[Param]) -> Result<pg_sys::SPIPlanPtr> {
-    let text = server_text(query)?;
-    let mut types: Vec<Oid> = params.iter().map(Param::type_oid).collect();
-    let count = i32::try_from(types.len()).unwrap_or(i32::MAX);
-    // SAFETY: `text` and `types` outlive the call, which copies them.
-    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), count, types.as_mut_ptr()) };
-    if plan.is_null() {
-        // SAFETY: a plain read of SPI's own variable.
-        return Err(not_one_select(unsafe { pg_sys::SPI_result }));
-    }
-    if scope::is_restricted() && reads_temporary(plan)? {
-        return Err(SourceError::Temporary.into());
-    }
-    Ok(plan)
-}
-
-fn plan_source(plan: pg_sys::SPIPlanPtr) -> Result<*mut pg_sys::CachedPlanSource> {
-    // SAFETY: `plan` is a live plan of this SPI connection; its list holds plan sources.
-    let sources: PgList<pg_sys::CachedPlanSource> = unsafe { PgList::from_pg(pg_sys::SPI_plan_get_plan_sources(plan)) };
-    match (sources.len(), sources.head()) {
-        (1, Some(source)) => Ok(source),
-        _ => Err(not_one_select(0)),
-    }
-}
-
-fn reads_temporary(plan: pg_sys::SPIPlanPtr) -> Result<bool> {
-    let source = plan_source(plan)?;
-    // SAFETY: the plan source is live, its list holds analysed queries, which the function only reads.
-    unsafe {
-        let queries: PgList<pg_sys::Query> = PgList::from_pg((*source).query_list);
-        Ok(queries.iter_ptr().any(|query| pg_sys::isQueryUsingTempRelation(query)))
-    }
-}
-
 fn server_text(text: &str) -> Result<CString> {
     to_server(text).ok_or_else(|| SourceError::NotOneSelect { reason: "it holds a NUL character".into() }.into())
 }
 
-fn describe_tuple(tuple: pg_sys::TupleDesc) -> Vec<Described> {
-    // SAFETY: the descriptor is live; the copy is freed when it is dropped.
-    let tuple = unsafe { PgTupleDesc::from_pg_copy(tuple) };
+fn describe_tuple(tuple: &PgTupleDesc) -> Vec<Described> {
     let columns = tuple.iter().filter(|attribute| !attribute.attisdropped);
     columns
         .map(|attribute| {
@@ -262,7 +214,8 @@ impl<'a> Receiver<'a> {
 
     /// Makes the columns for the types that the executor is about to send.
     fn start(&mut self, tuple: pg_sys::TupleDesc) -> Result<()> {
-        let columns = describe_tuple(tuple);
+        // SAFETY: the executor's descriptor is live; the copy is freed when it is dropped.
+        let columns = describe_tuple(&unsafe { PgTupleDesc::from_pg_copy(tuple) });
         if columns.len() != self.kinds.len() {
             let (value, allowed) = (format!("{} columns", columns.len()), format!("{} columns", self.kinds.len()));
             return Err(Error::InvalidArgument { name: "source", value, allowed }.into());

@@ -1,6 +1,8 @@
 //! Where the rows of a model come from: a relation or one SELECT, its columns, and the right to read it.
 
 mod error;
+mod index;
+mod relation;
 mod select;
 mod statement;
 
@@ -11,6 +13,7 @@ use crate::encoding::to_server;
 use crate::engine::budget::Budget;
 use crate::engine::table::{Column, Table, Value};
 use crate::names;
+use crate::plans::Life;
 use crate::report::Result;
 use crate::scan::{self, Kind, Param};
 use crate::scope;
@@ -18,18 +21,10 @@ use crate::scope;
 pub use error::{Needed, SourceError};
 pub use select::{Clauses, Role, Selection, SourceColumn, TypeClass, column_reference};
 
-/// Finds a relation by the search_path in force, without opening or locking it.
-const RELATION: &str = "
-    SELECT n.nspname, c.relname, c.relkind::pg_catalog.text, c.relpersistence::pg_catalog.text,
-           pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)";
-
 /// The schemas of the search_path that exist, in order, without the implicit ones.
 const SCHEMAS: &str = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS s";
 
-/// Memory for the few rows that the two queries above return.
+/// Memory for the few rows that it returns.
 const CATALOGUE_BYTES: u64 = 16 << 20;
 
 /// What a model is trained on, as it is stored with the model.
@@ -40,15 +35,6 @@ pub enum Source {
     Relation { schema: String, name: String },
     /// One SELECT, and the schemas in which it finds its names.
     Query { text: String, search_path: String },
-}
-
-/// A relation as the catalogue shows it.
-struct Found {
-    schema: String,
-    name: String,
-    kind: String,
-    persistence: String,
-    readable: bool,
 }
 
 impl Source {
@@ -65,9 +51,9 @@ impl Source {
             let text = scope::with_search_path(&c_path(&search_path), || statement::one_select(text))?;
             return Ok(Source::Query { text, search_path });
         }
-        let found = readable_relation(text)?;
+        let found = relation::readable(text)?;
         // A temporary table belongs to this session, whose schema number means nothing to the next one.
-        let schema = if found.persistence == "t" { "pg_temp".to_owned() } else { found.schema };
+        let schema = if found.is_temporary { "pg_temp".to_owned() } else { found.schema };
         Ok(Source::Relation { schema, name: found.name })
     }
 
@@ -78,9 +64,9 @@ impl Source {
     pub fn columns(&self) -> Result<Vec<SourceColumn>> {
         self.pinned(|| {
             if let Source::Relation { .. } = self {
-                readable_relation(&self.to_string())?;
+                relation::readable(&self.to_string())?;
             }
-            let described = scan::describe(&format!("SELECT * FROM {} AS source", self.item()))?;
+            let described = scan::describe(&format!("SELECT * FROM {} AS source", self.item()), self.life())?;
             Ok(described.into_iter().map(SourceColumn::from).collect())
         })
     }
@@ -98,7 +84,7 @@ impl Source {
     /// # Errors
     /// Those of [`scan::scan`].
     pub fn read(&self, selection: &Selection, params: &[Param], budget: &mut Budget) -> Result<Table> {
-        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget))
+        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget, self.life()))
     }
 
     /// The source as an item of a FROM clause, without an alias.
@@ -107,6 +93,15 @@ impl Source {
             Source::Relation { schema, name } => format!("{}.{}", names::quote(schema), names::quote(name)),
             // The line break ends a comment that the text may end with.
             Source::Query { text, .. } => format!("({text}\n)"),
+        }
+    }
+
+    /// A name with its schema finds the same relation for everyone; what a query finds is looked at on every call.
+    fn life(&self) -> Life {
+        match self {
+            Source::Relation { schema, .. } if !schema.starts_with("pg_temp") => Life::Kept,
+            _ if scope::is_restricted() => Life::Once,
+            _ => Life::Kept,
         }
     }
 
@@ -139,40 +134,10 @@ fn c_path(path: &str) -> CString {
 }
 
 fn current_search_path() -> Result<String> {
-    let table = scan::scan(SCHEMAS, &[], &[Kind::Category], &mut Budget::new(CATALOGUE_BYTES))?;
+    let table = scan::scan(SCHEMAS, &[], &[Kind::Category], &mut Budget::new(CATALOGUE_BYTES), Life::Kept)?;
     let schemas = (0..table.rows).map(|row| cell(&table, 0, row).to_string());
     let quoted = schemas.filter(|schema| !schema.starts_with("pg_temp_")).map(|schema| names::quote(&schema));
     Ok(quoted.chain(["pg_temp".to_owned()]).collect::<Vec<_>>().join(", "))
-}
-
-fn readable_relation(name: &str) -> Result<Found> {
-    let kinds = [Kind::Category; 5];
-    let table = scan::scan(RELATION, &[Param::Text(name)], &kinds, &mut Budget::new(CATALOGUE_BYTES))?;
-    if table.rows == 0 {
-        return Err(SourceError::NoRelation { name: name.to_owned() }.into());
-    }
-    let text = |column| cell(&table, column, 0).to_string();
-    let readable = cell(&table, 4, 0) == Value::Bool(true);
-    let found = Found { schema: text(0), name: text(1), kind: text(2), persistence: text(3), readable };
-    if let Some(kind) = kind_without_rows(&found.kind) {
-        return Err(SourceError::NotATable { name: found.name, kind }.into());
-    }
-    if !found.readable {
-        let name = format!("{}.{}", names::quote_if_needed(&found.schema), names::quote_if_needed(&found.name));
-        return Err(SourceError::NoRight { name }.into());
-    }
-    Ok(found)
-}
-
-/// What a relation is that is none of a table, partitioned table, view, materialised view and foreign table.
-fn kind_without_rows(relkind: &str) -> Option<&'static str> {
-    match relkind {
-        "r" | "p" | "v" | "m" | "f" => None,
-        "i" | "I" => Some("an index"),
-        "S" => Some("a sequence"),
-        "c" => Some("a composite type"),
-        _ => Some("an internal relation"),
-    }
 }
 
 fn cell(table: &Table, column: usize, row: usize) -> Value {

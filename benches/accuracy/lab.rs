@@ -20,6 +20,7 @@ use sales_forecast::engine::panel::{Panel, View};
 use sales_forecast::engine::request::Request;
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
 use sales_forecast::engine::train::train;
+use sales_forecast::engine::work::Work;
 
 const DAY: i64 = 86_400_000_000;
 const LEVELS: [f32; 11] = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
@@ -320,7 +321,8 @@ fn main() {
     let nodes = Nodes::new(panel, &roles, &options, None).expect("no hierarchy");
     let panel = &nodes.panel;
     let points = model.forecast(&nodes, &wanted, set.horizon, 0.8).expect("forecasts");
-    let quantiles = model.forecast_quantiles(&nodes, &wanted, set.horizon, &LEVELS).expect("forecasts");
+    let mut work = Work { threads: 2, pause: &mut || () };
+    let quantiles = model.forecast_quantiles(&nodes, &wanted, set.horizon, &LEVELS, &mut work).expect("forecasts");
     let pretrained = std::env::var("PRIORS").ok().map(|files| {
         let members: Vec<sales_forecast::engine::prior::Prior> = files.split(',').map(prior::load).collect();
         wanted.iter().map(|i| prior::forecast(&members, panel.history(*i), set.season, set.horizon)).collect::<Vec<_>>()

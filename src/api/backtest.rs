@@ -20,7 +20,8 @@ use crate::loaded;
 use crate::report::or_raise;
 use crate::{events, settings};
 
-use super::forecast::{key_json, share};
+use super::call::key_json;
+use super::forecast::share;
 use super::notices::Reporter;
 use super::time::Class;
 use super::train::{self, Call};

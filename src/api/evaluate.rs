@@ -12,7 +12,7 @@ use crate::engine::model::{KnownSeries, Model};
 use crate::loaded::{self, Body};
 use crate::report::or_raise;
 
-use super::forecast::key_json;
+use super::call::key_json;
 use super::time::Class;
 
 type Row = (

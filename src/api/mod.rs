@@ -6,11 +6,15 @@
 use pgrx::PgSqlErrorCode;
 
 mod backtest;
+mod call;
 mod evaluate;
 mod forecast;
 mod models;
 mod notices;
+mod score;
+mod scorer;
 mod selection;
+mod shared;
 pub(crate) mod time;
 mod train;
 

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::engine::config::Roles;
 use crate::engine::frame::numbers;
 use crate::engine::hierarchy::Tree;
-use crate::engine::model::Spec;
+use crate::engine::model::{KnownSeries, Spec};
 use crate::engine::table::{Categories, Column, Numbers, Table, Value};
 use crate::engine::{Error, Result};
 
@@ -76,6 +76,16 @@ impl Filter {
     pub fn selects(&self, roles: &Roles, key: &[Value]) -> bool {
         let mut named = roles.series.iter().zip(key);
         named.all(|(name, value)| self.fields.iter().all(|(field, wanted)| field != name || value == wanted))
+    }
+
+    /// The series of the training that it selects.
+    pub fn known<'a>(&self, spec: &'a Spec) -> Vec<&'a KnownSeries> {
+        let columns = &spec.roles.series;
+        let value = |column: &String| self.fields.iter().find(|(name, _)| name == column).map(|(_, value)| value);
+        match columns.iter().map(|column| value(column).cloned()).collect::<Option<Vec<Value>>>() {
+            Some(key) => spec.known(&key).into_iter().collect(),
+            None => spec.series.iter().filter(|known| self.selects(&spec.roles, &known.key)).collect(),
+        }
     }
 
     pub fn show(&self) -> String {

@@ -144,7 +144,7 @@ pub fn backtest(
         let sure = found.as_ref().is_some_and(|found| found.tally.scores.weight() >= SURE);
         let tried = (if sure { &spec.blend } else { &candidates }, horizon);
         let (members, epochs) = fit_members(&learnt, request, tried, most, "scoring", progress)?;
-        let newest = Model { spec: spec.clone(), members, evaluation: Evaluation::new(0, horizon), aggregates: None };
+        let newest = Model::new(spec.clone(), members, Evaluation::new(0, horizon));
         let (mut evaluation, mut tally) = match found {
             Some(found) => (found.evaluation, found.tally),
             None => (Evaluation::new(panel.series.len(), horizon), Tally::new(panel.series.len(), spec.metric())),

@@ -10,6 +10,7 @@ use super::model::{Model, with_prefix};
 use super::network::Tensor;
 use super::nodes::Nodes;
 use super::reconcile::Reconciler;
+use super::work::Work;
 
 const PREFIX: &str = "aggregates.";
 const ERRORS: &str = "errors";
@@ -38,7 +39,7 @@ impl Aggregates {
         Ok((json, tensors))
     }
 
-    pub(super) fn load(json: &Json, tensors: &[Tensor], series: &Model, device: &Device) -> Result<Aggregates> {
+    pub(super) fn load(json: &Json, tensors: &mut Vec<Tensor>, series: &Model, device: &Device) -> Result<Aggregates> {
         let damaged = || Error::Damaged { reason: "its aggregates do not fit its series".into() };
         if !json["spec"]["options"]["hierarchy"].is_null() {
             return Err(damaged());
@@ -81,9 +82,9 @@ impl Model {
     }
 
     /// Forecasts of nodes up to any horizon; those of a hierarchy add up.
-    pub(super) fn told(&self, nodes: &Nodes, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
+    pub(super) fn told(&self, nodes: &Nodes, wanted: &[usize], horizon: usize, work: &mut Work) -> Result<Vec<Told>> {
         let (Some(aggregates), Some(hierarchy)) = (&self.aggregates, &self.spec.options.hierarchy) else {
-            return self.paths(&nodes.panel, wanted, horizon);
+            return self.paths(&nodes.panel, wanted, horizon, work);
         };
         let (tree, method) = (&nodes.tree, hierarchy.method.unwrap_or(Reconciliation::BottomUp));
         // Bottom-up reads no more than what is asked for and what lies below it.
@@ -98,8 +99,8 @@ impl Model {
         let mut base = vec![0.0; tree.len() * horizon];
         let mut all: Vec<Option<Told>> = vec![None; tree.len()];
         // Series first: what is missing of a plan is theirs.
-        let told = self.paths(&nodes.panel, &series, horizon)?;
-        let of_sums = aggregates.model.paths(&nodes.sums, &sums, horizon)?;
+        let told = self.paths(&nodes.panel, &series, horizon, work)?;
+        let of_sums = aggregates.model.paths(&nodes.sums, &sums, horizon, work)?;
         for (node, told) in of(0..tree.len()).zip(of_sums.into_iter().chain(told)) {
             base[node * horizon..][..horizon].copy_from_slice(&told.points);
             all[node] = Some(told);

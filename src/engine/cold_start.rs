@@ -136,8 +136,7 @@ impl Model {
             like.iter().for_each(|peer| peers.add(*peer, *series, &mut stand_ins));
         }
         stand_ins.statics = panel.statics_of(&like.repeat(planned.len()));
-        let wanted: Vec<usize> = (0..stand_ins.series.len()).collect();
-        let told = self.by_themselves(&stand_ins, &wanted, horizon)?;
+        let told = self.by_themselves(&stand_ins, horizon)?;
         let doubt = peers.doubt(like);
         let one = |(at, series): (usize, &usize)| {
             let told = &told[at.min(planned.len() - 1) * like.len()..][..like.len()];

@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 pub(super) const HOUR: i64 = 60 * MINUTE;
-pub(super) const DAY: i64 = 24 * HOUR;
+pub const DAY: i64 = 24 * HOUR;
 
 /// The length of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,6 +36,7 @@ pub mod panel;
 pub mod paths;
 mod peers;
 pub mod prior;
+mod reach;
 pub mod reconcile;
 pub mod reconciled;
 pub mod regression;
@@ -47,5 +48,6 @@ pub mod spec;
 pub mod table;
 mod tally;
 pub mod train;
+pub mod work;
 
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::blend::{Telling, Told};
-use super::classical::{self, Method};
+use super::classical::{self, Method, Smoothers};
 use super::coherent::Aggregates;
 use super::config::Loss;
 use super::error::{Error, Result};
@@ -21,6 +21,7 @@ use super::panel::Panel;
 use super::paths::interpolate;
 use super::scaling::quantile;
 pub use super::spec::{KnownSeries, Spec};
+use super::work::Work;
 
 /// Number of the stored form.
 pub const FORMAT: i64 = 2;
@@ -41,6 +42,7 @@ pub struct Model {
     pub evaluation: Evaluation,
     /// Of a hierarchy.
     pub aggregates: Option<Box<Aggregates>>,
+    pub(super) smoothers: Smoothers,
 }
 
 /// Forecasts of one node, one value for each step behind its origin.
@@ -54,6 +56,9 @@ pub struct Forecast {
     pub upper: Vec<f32>,
 }
 
+/// Series that are forecast together.
+const BLOCK: usize = 128;
+
 /// The deciles that WQL is measured on.
 const DECILES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
@@ -65,6 +70,10 @@ struct StoredMember {
 }
 
 impl Model {
+    pub(super) fn new(spec: Spec, members: Vec<Member>, evaluation: Evaluation) -> Model {
+        Model { spec, members, evaluation, aggregates: None, smoothers: Smoothers::default() }
+    }
+
     /// The spec and the tensors that [`Model::load`] reads.
     pub fn store(&self) -> Result<(Json, Vec<Tensor>)> {
         let stored = |m: &Member| StoredMember {
@@ -89,7 +98,7 @@ impl Model {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, tensors: Vec<Tensor>, device: &Device) -> Result<Model> {
+    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Model> {
         check_format(json, "series")?;
         let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
         let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
@@ -103,12 +112,12 @@ impl Model {
             {
                 return Err(Error::Damaged { reason: "its network does not fit its features".into() });
             }
-            let network = Network::from_tensors(shape, with_prefix(&tensors, &format!("member.{index}.")), device)?;
+            let network = Network::from_tensors(shape, with_prefix(&mut tensors, &format!("member.{index}.")), device)?;
             members.push(Member { expert, features, network });
         }
-        let mut model = Model { spec, members, evaluation, aggregates: None };
+        let mut model = Model::new(spec, members, evaluation);
         if model.spec.options.hierarchy.is_some() {
-            let aggregates = Aggregates::load(&json["aggregates"], &tensors, &model, device)?;
+            let aggregates = Aggregates::load(&json["aggregates"], &mut tensors, &model, device)?;
             model.aggregates = Some(Box::new(aggregates));
         }
         Ok(model)
@@ -137,11 +146,25 @@ impl Model {
     /// # Errors
     /// [`Error::MissingFuture`] when a planned covariate has no row.
     pub fn forecast(&self, nodes: &Nodes, wanted: &[usize], horizon: usize, level: f32) -> Result<Vec<Forecast>> {
+        self.forecast_by(nodes, wanted, (horizon, level), &mut Work { threads: 1, pause: &mut || () })
+    }
+
+    /// [`Model::forecast`] of many series, on several threads and with pauses.
+    ///
+    /// # Errors
+    /// Those of [`Model::forecast`].
+    pub fn forecast_by(
+        &self,
+        nodes: &Nodes,
+        wanted: &[usize],
+        (horizon, level): (usize, f32),
+        work: &mut Work,
+    ) -> Result<Vec<Forecast>> {
         let one = |(&node, told): (&usize, Told)| {
             let (lower, upper) = self.of(nodes, node).telling().intervals(&told, level).into_iter().unzip();
             Forecast { node, first: nodes.end(node), lower, upper, point: told.points }
         };
-        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
+        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon, work)?).map(one).collect())
     }
 
     /// The values that the named nodes stay below with each of the probabilities, `[wanted][step][share]`.
@@ -154,30 +177,32 @@ impl Model {
         wanted: &[usize],
         horizon: usize,
         shares: &[f32],
+        work: &mut Work,
     ) -> Result<Vec<Vec<Vec<f32>>>> {
         let one = |(&node, told): (&usize, Told)| {
             let telling = self.of(nodes, node).telling();
             let step = |values: &[f32]| shares.iter().map(|share| telling.at(values, *share)).collect();
             told.quantiles.chunks_exact(telling.levels.len()).map(step).collect()
         };
-        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon)?).map(one).collect())
+        Ok(wanted.iter().zip(self.told(nodes, wanted, horizon, work)?).map(one).collect())
     }
 
     /// Forecasts of series up to any horizon: of new ones by their peers, of others by themselves.
-    pub(super) fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
+    pub(super) fn paths(&self, panel: &Panel, wanted: &[usize], horizon: usize, work: &mut Work) -> Result<Vec<Told>> {
         self.check_future(panel, wanted, horizon)?;
         let by_peers = self.by_peers(panel, wanted, horizon)?;
-        let others = wanted.iter().zip(&by_peers).filter(|(_, told)| told.is_none());
-        let mut others =
-            self.by_themselves(panel, &others.map(|(series, _)| *series).collect::<Vec<_>>(), horizon)?.into_iter();
-        Ok(by_peers.into_iter().filter_map(|told| told.or_else(|| others.next())).collect())
+        let others: Vec<usize> =
+            wanted.iter().zip(&by_peers).filter(|(_, told)| told.is_none()).map(|(series, _)| *series).collect();
+        let own = work.on(&others, BLOCK, |wanted| self.by_themselves(&panel.part(wanted), horizon))?;
+        let mut own = own.into_iter();
+        Ok(by_peers.into_iter().filter_map(|told| told.or_else(|| own.next())).collect())
     }
 
-    /// As their own histories say.
-    pub(super) fn by_themselves(&self, panel: &Panel, wanted: &[usize], horizon: usize) -> Result<Vec<Told>> {
+    /// Forecasts of all series of a panel as their own histories say.
+    pub(super) fn by_themselves(&self, panel: &Panel, horizon: usize) -> Result<Vec<Told>> {
         let levels = self.levels().len();
-        let mut paths = self.tell(panel, wanted)?;
-        for (&series, told) in wanted.iter().zip(&mut paths) {
+        let mut paths = self.tell(panel, &(0..panel.series.len()).collect::<Vec<usize>>())?;
+        for (series, told) in paths.iter_mut().enumerate() {
             told.points.truncate(horizon);
             told.quantiles.truncate(horizon * levels);
             let mut rounds = 1;
@@ -322,12 +347,10 @@ impl Model {
     }
 }
 
-/// Tensors whose names begin with `prefix`, without it.
-pub(super) fn with_prefix(tensors: &[Tensor], prefix: &str) -> Vec<Tensor> {
-    let own = |(name, dims, values): &Tensor| {
-        name.strip_prefix(prefix).map(|name| (name.to_string(), dims.clone(), values.clone()))
-    };
-    tensors.iter().filter_map(own).collect()
+/// Takes out the tensors whose names begin with `prefix`, and takes it off them.
+pub(super) fn with_prefix(tensors: &mut Vec<Tensor>, prefix: &str) -> Vec<Tensor> {
+    let own = tensors.extract_if(.., |(name, ..)| name.starts_with(prefix));
+    own.map(|(name, dims, values)| (name[prefix.len()..].to_string(), dims, values)).collect()
 }
 
 pub(super) fn check_format(json: &Json, kind: &str) -> Result<()> {

@@ -166,11 +166,16 @@ impl Model {
         let mut points = Vec::with_capacity(wanted.len());
         for &series in wanted {
             let history = panel.history(series);
+            let history = &history[history.len().saturating_sub(method.reach(season))..];
             let known = self.spec.known(&panel.series[series].key);
             let fitted = known.and_then(|known| known.fitted.iter().find(|fitted| fitted.method() == method).cloned());
             let fitted = fitted.or_else(|| method.fit(history, season));
             speaks.push(fitted.is_some());
-            points.push(fitted.map(|fitted| fitted.forecast(history, self.spec.horizon)).unwrap_or_default());
+            points.push(
+                fitted
+                    .map(|fitted| fitted.forecast_by(history, self.spec.horizon, &self.smoothers))
+                    .unwrap_or_default(),
+            );
         }
         Opinion { expert: Expert::Classical(method), speaks, said: Said::Points(points), means: None }
     }

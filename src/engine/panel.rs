@@ -8,13 +8,17 @@ use super::config::{Options, Roles};
 use super::error::{Error, Result};
 pub use super::frame::{Encoder, Frame, Known};
 use super::frame::{group, numbers, times};
+use super::spec::KnownSeries;
 use super::table::{Numbers, Table, Value};
 use columns::{empty_covariates, encode, statics};
 pub use events::{Event, EventInput};
+use rows::Grouped;
 
 mod columns;
 mod ends;
 mod events;
+mod part;
+mod rows;
 
 /// Longest series, in steps: a wrong date must not ask for the memory of the world.
 const MOST_STEPS: u64 = 2_000_000;
@@ -84,13 +88,30 @@ pub struct Panel {
 
 /// What is known when, and how much memory it may take.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct View {
+pub struct View<'a> {
     /// Rows behind this time count as planned ones.
     pub as_of: Option<i64>,
     /// The newest time at which any series of the source is known, where the rows are not all of it.
     pub newest: Option<i64>,
+    /// Where not all of the history was read.
+    pub unread: Option<Unread<'a>>,
     /// Bytes; `None` is no limit.
     pub most_memory: Option<u64>,
+}
+
+/// Rows before a step, which do not count, and the series, sorted by key, that may have some.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread<'a> {
+    pub before: i64,
+    pub known: &'a [KnownSeries],
+}
+
+impl Unread<'_> {
+    /// The first step of a series that is known to have begun.
+    fn begun(&self, key: &[Value]) -> Option<i64> {
+        let at = self.known.binary_search_by(|known| known.key.as_slice().cmp(key)).ok()?;
+        Some(self.known[at].first.max(self.before))
+    }
 }
 
 /// Copies of a panel that training holds at once: the panel, the one rewound to score, and what features prepare.
@@ -121,14 +142,13 @@ impl Panel {
         let times = times(table, roles.time.as_deref().unwrap_or_default())?;
         let (keys, owner) = group(table, &roles.series);
         let now = view.as_of.map_or(i64::MAX, |time| calendar.step(time));
-        let mut sorted: Vec<Vec<(i64, u32)>> = vec![Vec::new(); keys.len()];
-        for (row, series) in owner.iter().enumerate() {
-            sorted[*series as usize].push((calendar.step(times[row]), row as u32));
-        }
-        sorted.iter_mut().for_each(|rows| rows.sort_by_key(|(step, _)| *step));
+        let before = view.unread.map_or(i64::MIN, |unread| unread.before);
+        let owners = owner.iter().zip(times).map(|(owner, time)| (calendar.step(*time) >= before).then_some(*owner));
+        let grouped = Grouped::new(keys.len(), owners);
+        drop(owner);
         let known = |(step, row): &(i64, u32)| *step <= now && !target.values[*row as usize].is_nan();
-        let known_steps = sorted.iter().filter_map(|rows| rows.iter().rev().find(|row| known(row)));
-        let newest = known_steps.map(|(step, _)| *step).max();
+        let rows = (0u32..).zip(times).map(|(row, time)| (calendar.step(*time), row));
+        let newest = rows.filter(known).map(|(step, _)| step).max();
         let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
         let mut panel = Panel {
             calendar: calendar.clone(),
@@ -138,18 +158,24 @@ impl Panel {
             summary: Summary { rows: table.rows, ..Summary::default() },
             target: Vec::new(),
         };
-        for (key, rows) in keys.into_iter().zip(&sorted) {
+        let mut rows: Vec<(i64, u32)> = Vec::new();
+        for (number, key) in keys.into_iter().enumerate() {
+            rows.clear();
+            rows.extend(grouped.of(number).iter().map(|row| (calendar.step(times[*row as usize]), *row)));
+            rows.sort_by_key(|(step, _)| *step);
+            let rows = rows.as_slice();
             let end = ends::end(rows.iter().map(|row| (row.0, known(row))), newest, season, options);
             panel.summary.extended += usize::from(end.is_some_and(|end| end.extended));
             let last_row = rows.last().map_or(0, |(step, _)| *step);
             let (first, len, span) = match (rows.iter().find(|row| known(row)), end) {
                 (Some((first, _)), Some(ends::End { last, .. })) => {
-                    let span = Calendar::span(*first, last.max(last_row));
+                    let first = view.unread.and_then(|unread| unread.begun(&key)).map_or(*first, |b| b.min(*first));
+                    let span = Calendar::span(first, last.max(last_row));
                     if span > MOST_STEPS {
                         let (series, frequency) = (show_key(&roles.series, &key), calendar.frequency.to_string());
                         return Err(Error::TooManySteps { series, steps: span, frequency, limit: MOST_STEPS });
                     }
-                    (*first, (last - first + 1) as usize, span as usize)
+                    (first, (last - first + 1) as usize, span as usize)
                 }
                 // A series without a known value begins behind the newest of the others.
                 _ => {
@@ -163,7 +189,7 @@ impl Panel {
             let filled = end.map_or(0, |end| (end.filled - first + 1) as usize);
             panel.fill(&Rows { rows, filled }, table, target, (roles, options), frame, now)?;
         }
-        panel.statics = statics(table, roles, &panel.series, &sorted)?;
+        panel.statics = statics(table, roles, &panel.series, &grouped)?;
         panel.summary.steps = panel.series.iter().map(|series| series.len).sum();
         Ok(panel)
     }

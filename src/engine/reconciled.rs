@@ -150,7 +150,7 @@ impl<'a> Record<'a> {
             self.windows.retain(|window| window.number <= number);
         }
         let (spec, evaluation) = (model.spec.clone(), Evaluation::default());
-        let model = Model { spec, members: Vec::new(), evaluation, aggregates: None };
+        let model = Model::new(spec, Vec::new(), evaluation);
         let series = self.nodes.panel.series.len();
         self.open = Some(Open { number, model, told: vec![None; series], scales: vec![NO_SCALE; series] });
     }

@@ -12,7 +12,7 @@ use super::features::Measure;
 use super::inputs::{Encoded, Input, encode, learn_inputs, number_column};
 use super::metrics::{Scale, Scores};
 use super::model::{FORMAT, check_format, with_prefix};
-use super::network::{Batch, Embedding, Inputs, Network, Recipe, Shape, Tensor, Trainer, learning_rate};
+use super::network::{Batch, Embedding, Inputs, Network, Recipe, Scratch, Shape, Tensor, Trainer, learning_rate};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::shape_of_rows;
@@ -37,6 +37,20 @@ pub struct Regression {
     spec: Spec,
     network: Network,
     pub scores: TestScores,
+}
+
+/// The value of a feature; NaN and NULL where unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Feature {
+    Number(f32),
+    Category(Value),
+}
+
+/// What predictions of single rows write to, kept from row to row.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    encoded: Encoded,
+    scratch: Scratch,
 }
 
 /// Errors on the newest rows, beside those of always saying the mean of the others.
@@ -245,12 +259,45 @@ fn run(
 impl Regression {
     fn predict(&self, rows: usize, (numeric, codes): &Encoded) -> Result<Vec<f32>> {
         let output = self.network.forward(&Inputs { rows, numeric, codes })?;
-        let bounded = |value: f32| {
-            let value = self.spec.lower_bound.map_or(value, |lower| value.max(lower));
-            self.spec.upper_bound.map_or(value, |upper| value.min(upper))
-        };
-        let outputs = output.chunks_exact(self.spec.loss.outputs());
-        Ok(outputs.map(|values| bounded(self.spec.target.unscale(self.spec.loss.point(values)))).collect())
+        Ok(output.chunks_exact(self.spec.loss.outputs()).map(|values| self.told(values)).collect())
+    }
+
+    /// The value that a row's outputs stand for.
+    fn told(&self, outputs: &[f32]) -> f32 {
+        let value = self.spec.target.unscale(self.spec.loss.point(outputs));
+        let value = self.spec.lower_bound.map_or(value, |lower| value.max(lower));
+        self.spec.upper_bound.map_or(value, |upper| value.min(upper))
+    }
+
+    /// Columns that are read, and whether each is read as a number rather than a category.
+    pub fn features(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.spec.inputs.iter().map(|input| (input.column(), matches!(input, Input::Number { .. })))
+    }
+
+    /// Predicts from the values of [`Regression::features`], in their order.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] when the device fails.
+    pub fn predict_features(&self, features: impl Iterator<Item = Feature>, buffers: &mut Buffers) -> Result<f32> {
+        let Buffers { encoded: (numeric, codes), scratch } = buffers;
+        numeric.clear();
+        codes.clear();
+        for (input, feature) in self.spec.inputs.iter().zip(features) {
+            match feature {
+                Feature::Number(value) => input.push_number(value, numeric),
+                Feature::Category(value) => input.push_category(&value, numeric, codes),
+            }
+        }
+        let output = self.network.forward_in(&Inputs { rows: 1, numeric, codes }, scratch)?;
+        Ok(self.told(output))
+    }
+
+    /// Predicts rows of a table that has all features.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], [`Error::MissingFeature`], [`Error::Numeric`].
+    pub fn predict_table(&self, table: &Table, rows: std::ops::Range<usize>) -> Result<Vec<f32>> {
+        self.predict_rows(table, &rows.collect::<Vec<usize>>())
     }
 
     fn predict_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f32>> {
@@ -308,7 +355,7 @@ impl Regression {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, tensors: &[Tensor], device: &Device) -> Result<Regression> {
+    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Regression> {
         check_format(json, "regression")?;
         let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
         let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
@@ -320,7 +367,7 @@ impl Regression {
         if !fits {
             return Err(Error::Damaged { reason: "its network does not fit its features".into() });
         }
-        let network = Network::from_tensors(spec.shape.clone(), with_prefix(tensors, "member.0."), device)?;
+        let network = Network::from_tensors(spec.shape.clone(), with_prefix(&mut tensors, "member.0."), device)?;
         Ok(Regression { spec, network, scores: TestScores { model, mean } })
     }
 }

@@ -61,6 +61,13 @@ pub(super) fn is_intermittent(panel: &Panel) -> bool {
     known(panel).all(|y| y.fract() == 0.0) && zeros * 2 >= known(panel).count()
 }
 
+impl KnownSeries {
+    /// Number of the first step behind the training's origin.
+    pub fn end(&self) -> i64 {
+        self.first + self.steps as i64
+    }
+}
+
 /// A series as training saw it, and what it decided of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownSeries {

@@ -94,7 +94,7 @@ pub(super) fn learn(
     }
     let spec = spec(panel, request, frame, horizon);
     let evaluation = Evaluation::new(panel.series.len(), horizon);
-    let mut model = Model { spec, members: Vec::new(), evaluation, aggregates: None };
+    let mut model = Model::new(spec, Vec::new(), evaluation);
     model.spec.look_at(panel);
     model.spec.blend = blend;
     let mut epochs = 0;

@@ -20,6 +20,7 @@ use intermittent::{Rates, croston, tsb};
 use known::known;
 use mstl::Mstl;
 pub use naive::{naive, seasonal_naive};
+pub use stl::Smoothers;
 use theta::Theta;
 
 /// A way to forecast one series from its own history.
@@ -49,6 +50,14 @@ impl Method {
         Method::Croston,
         Method::Tsb,
     ];
+
+    /// Newest steps of a history that the method reads.
+    pub fn reach(self, season: usize) -> usize {
+        match self {
+            Method::Naive | Method::SeasonalNaive | Method::Mean => 4 * season.max(16),
+            _ => (10 * season).max(512).max(3 * mstl::longer(season)),
+        }
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -125,6 +134,11 @@ impl Fitted {
     ///
     /// All are finite: where the method has no such answer it is the last known value, where nothing is known 0.
     pub fn forecast(&self, history: &[f32], horizon: usize) -> Vec<f32> {
+        self.forecast_by(history, horizon, &Smoothers::default())
+    }
+
+    /// [`Fitted::forecast`] with smoothers that are shared between series.
+    pub fn forecast_by(&self, history: &[f32], horizon: usize, smoothers: &Smoothers) -> Vec<f32> {
         let season = self.season;
         let Some((values, unknown)) = known(history) else { return vec![0.0; horizon] };
         let steps = unknown + horizon;
@@ -135,7 +149,7 @@ impl Fitted {
             Form::Mean => vec![naive::mean(&values, season); steps],
             Form::Theta(theta) => theta.path(&values, season, steps),
             Form::Ets(ets) => ets.path(&values, season, steps),
-            Form::Mstl(mstl) => mstl.path(&values, season, steps),
+            Form::Mstl(mstl) => mstl.path(&values, season, steps, smoothers),
             Form::Croston(rates) => vec![croston(&values, *rates, |_| ()); steps],
             Form::Tsb(rates) => vec![tsb(&values, *rates, |_| ()); steps],
         };

@@ -1,13 +1,39 @@
 //! Seasonal and trend decomposition by loess: Cleveland, Cleveland, McRae & Terpenning (1990), without robustness weights.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rounds of the inner loop.
 const ROUNDS: usize = 2;
 /// Seasons that a seasonal index is smoothed over.
 const SEASONS: usize = 11;
 
+/// Smoothers that are kept at most.
+const MOST: usize = 16;
+
+/// How numbers of values are smoothed, found once for each number and season.
+#[derive(Debug, Default)]
+pub struct Smoothers(Mutex<HashMap<(usize, usize), Arc<Stl>>>);
+
+impl Smoothers {
+    pub fn of(&self, n: usize, season: usize) -> Arc<Stl> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST && !known.contains_key(&(n, season)) {
+            known.clear();
+        }
+        Arc::clone(known.entry((n, season)).or_insert_with(|| Arc::new(Stl::new(n, season))))
+    }
+}
+
+impl Clone for Smoothers {
+    fn clone(&self) -> Smoothers {
+        Smoothers::default()
+    }
+}
+
 /// What does not depend on the values: how a number of them is smoothed.
+#[derive(Debug)]
 pub struct Stl {
     pub season: usize,
     trend: Loess,
@@ -60,8 +86,19 @@ fn odd(n: usize) -> usize {
     n + 1 - n % 2
 }
 
+/// Longest window whose values are summed anew for each average.
+const SHORT: usize = 16;
+
 /// Replaces values by the moving averages of full windows.
 fn average(values: &mut Vec<f64>, window: usize) {
+    if window <= SHORT {
+        // Sums beside each other, where a running one would wait for the one before.
+        let averages = values.len() + 1 - window;
+        for at in 0..averages {
+            values[at] = values[at..at + window].iter().sum::<f64>() / window as f64;
+        }
+        return values.truncate(averages);
+    }
     let mut sum: f64 = values[..window].iter().sum();
     let share = 1.0 / window as f64;
     for at in 0..values.len() - window {
@@ -74,12 +111,14 @@ fn average(values: &mut Vec<f64>, window: usize) {
 }
 
 /// Local fits to evenly spaced values with tricube weights, at every few positions and straight lines between.
+#[derive(Debug)]
 struct Loess {
     knots: Vec<Knot>,
     weights: Vec<Vec<f64>>,
 }
 
 /// A position with the first of the values that it is fitted to, and which weights they get.
+#[derive(Debug)]
 struct Knot {
     at: isize,
     first: usize,
@@ -113,8 +152,18 @@ impl Loess {
     fn smooth(&self, values: &[f64], smooth: &mut Vec<f64>) {
         smooth.clear();
         let mut before: Option<(isize, f64)> = None;
-        for knot in &self.knots {
-            let weights = &self.weights[knot.weights];
+        for run in self.knots.chunk_by(|a, b| a.weights == b.weights && a.at + 1 == b.at) {
+            let (weights, knot) = (&self.weights[run[0].weights], &run[0]);
+            if run.len() > 1 {
+                // The same weights at every step: all positions at once, one weight after the other.
+                let start = smooth.len();
+                smooth.resize(start + run.len(), 0.0);
+                for (weight, values) in weights.iter().zip(values[knot.first..].windows(run.len())) {
+                    smooth[start..].iter_mut().zip(values).for_each(|(smooth, value)| *smooth += weight * value);
+                }
+                before = Some((run[run.len() - 1].at, smooth[smooth.len() - 1]));
+                continue;
+            }
             let value = dot(weights, &values[knot.first..knot.first + weights.len()]);
             let (at, from) = before.unwrap_or((knot.at - 1, value));
             let slope = (value - from) / (knot.at - at) as f64;

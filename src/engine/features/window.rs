@@ -123,6 +123,11 @@ impl WindowFeatures {
         planned
     }
 
+    /// Newest steps of a history that are read.
+    pub fn reach(&self) -> usize {
+        if self.measure == Measure::Deviation { self.lookback } else { self.lookback.max(UNIT) }
+    }
+
     /// A season and one step, so that a window has a level and a difference; less for long seasons.
     pub fn least_history(&self) -> usize {
         if self.season <= MOST_POSITIONS { self.season + 1 } else { self.horizon.min(self.season) + 1 }
@@ -260,8 +265,12 @@ impl Prepared<'_> {
     }
 }
 
-/// The mean size of values before an origin, half by the window and half by all of them, so that a window of zeros has one.
+/// Newest steps whose sizes make the unit of counts and multiples.
+const UNIT: usize = 512;
+
+/// The mean size of values before an origin, half by the window and half by many more, so that a window of zeros has one.
 fn unit(history: &[f32], window: &[f32]) -> f32 {
+    let history = &history[history.len().saturating_sub(UNIT)..];
     let size = |values: &[f32]| mean(values.iter().map(|value| value.abs())).unwrap_or(0.0);
     let unit = 0.5 * size(history) + 0.5 * size(window);
     if unit > f32::MIN_POSITIVE { unit } else { 1.0 }

@@ -3,7 +3,7 @@
 //! Rows are worked on in chunks of a fixed size, so that a result does not depend on how many threads share them.
 
 use super::activation::{Values, activate};
-use super::kernel::{Product, column_sums, mix, multiply, weight_gradient};
+use super::kernel::{Product, add_product, column_sums, mix, multiply, weight_gradient};
 use super::plan::{Dense, INPUT, Kind, Plan, Step, Term, Then};
 use super::{Inputs, Shape};
 
@@ -178,8 +178,7 @@ fn dense(layer: &Dense, plan: &Plan, parameters: &[f32], input: &[f32], begins: 
         (None, true) => output.fill(0.0),
         (None, false) => {}
     }
-    let b = (plan.slots[layer.weight].of(parameters), 1, k);
-    multiply(Product { m: output.len() / n, n, k, a: (input, k, 1), b, keep: 1.0 }, output);
+    add_product(input, plan.slots[layer.weight].of(parameters), (output.len() / n, n, k), output);
 }
 
 /// The outputs of all rows, a few hundred at a time.

@@ -52,6 +52,25 @@ pub(super) fn multiply(product: Product, c: &mut [f32]) {
     }
 }
 
+/// Weights of a layer below which setting up a matrix product of one row takes longer than its sums.
+const SMALL: usize = 2048;
+
+/// `output[m, n] += input[m, k] weight[n, k]^T`
+pub(super) fn add_product(input: &[f32], weight: &[f32], (m, n, k): (usize, usize, usize), output: &mut [f32]) {
+    if m != 1 || k == 0 || n * k > SMALL {
+        return multiply(Product { m, n, k, a: (input, k, 1), b: (weight, 1, k), keep: 1.0 }, output);
+    }
+    let (inputs, last) = input[..k].as_chunks::<8>();
+    for (output, weight) in output[..n].iter_mut().zip(weight.chunks_exact(k)) {
+        let (weights, rest) = weight.as_chunks::<8>();
+        let mut sums = [0.0f32; 8];
+        for (input, weight) in inputs.iter().zip(weights) {
+            (0..8).for_each(|lane| sums[lane] += input[lane] * weight[lane]);
+        }
+        *output += sums.iter().sum::<f32>() + last.iter().zip(rest).map(|(a, b)| a * b).sum::<f32>();
+    }
+}
+
 /// `gradient[m, n] = upper[rows, m]^T input[rows, n]`
 pub(super) fn weight_gradient(upper: &[f32], input: &[f32], (rows, m, n): (usize, usize, usize), gradient: &mut [f32]) {
     multiply(Product { m, n, k: rows, a: (upper, 1, m), b: (input, n, 1), keep: 0.0 }, gradient);

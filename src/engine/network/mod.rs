@@ -24,6 +24,7 @@ mod trainer;
 pub use architecture::Architecture;
 pub use optimizer::learning_rate;
 use plan::{Plan, Slot, Start};
+pub(super) use team::Team;
 pub use trainer::{Recipe, Trainer};
 
 /// A categorical input: code 0 stands for NULL and values never seen.
@@ -87,6 +88,14 @@ impl Batch {
     pub fn inputs(&self) -> Inputs<'_> {
         Inputs { rows: self.rows, numeric: &self.numeric, codes: &self.codes }
     }
+}
+
+/// Buffers of [`Network::forward_in`].
+#[derive(Debug, Default)]
+pub struct Scratch {
+    chunk: fused::Chunk,
+    /// What another device has put out.
+    output: Vec<f32>,
 }
 
 /// An architecture with its parameters.
@@ -165,5 +174,19 @@ impl Network {
             return Ok(fused::infer(&self.shape, &self.plan, &self.parameters, inputs));
         }
         graph::infer(&self.shape, &self.plan, &self.parameters, &self.device, inputs)
+    }
+
+    /// [`Network::forward`] of a few rows, over and over: what is written to is kept.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] when the device fails.
+    pub fn forward_in<'a>(&self, inputs: &Inputs, scratch: &'a mut Scratch) -> Result<&'a [f32]> {
+        if self.device.is_cpu() {
+            scratch.chunk.load(&self.shape, &self.plan, &self.parameters, inputs);
+            scratch.chunk.forward(&self.shape, &self.plan, &self.parameters, None);
+            return Ok(scratch.chunk.output(&self.plan));
+        }
+        scratch.output = self.forward(inputs)?;
+        Ok(&scratch.output)
     }
 }

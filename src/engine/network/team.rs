@@ -8,7 +8,7 @@ use super::super::error::{Error, Result};
 
 /// Runs jobs on this thread, or on a pool that ends with the team.
 #[derive(Debug)]
-pub(super) struct Team {
+pub struct Team {
     pool: Option<ThreadPool>,
 }
 

@@ -3,7 +3,8 @@
 use super::super::config::Roles;
 use super::super::error::{Error, Result};
 use super::super::frame::{Encoder, numbers};
-use super::super::table::{Column, Table, Value};
+use super::super::table::{Column, NULL_CODE, Table, Value};
+use super::rows::Grouped;
 use super::{Covariate, Series, Static, show_key};
 
 pub(super) fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
@@ -56,12 +57,7 @@ pub(super) fn encode(
 }
 
 /// The static covariates of all series.
-pub(super) fn statics(
-    table: &Table,
-    roles: &Roles,
-    series: &[Series],
-    sorted: &[Vec<(i64, u32)>],
-) -> Result<Vec<Static>> {
+pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], grouped: &Grouped) -> Result<Vec<Static>> {
     let mut all = Vec::new();
     for name in &roles.statics {
         let not_static =
@@ -69,9 +65,9 @@ pub(super) fn statics(
         match table.column(name) {
             Some(Column::Categories(column)) => {
                 let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
-                    let mut codes =
-                        rows.iter().map(|(_, row)| *row as usize).filter(|row| column.value(*row) != Value::Null);
+                for i in 0..series.len() {
+                    let rows = grouped.of(i).iter().map(|row| *row as usize);
+                    let mut codes = rows.filter(|row| column.codes[*row] != NULL_CODE);
                     let first = codes.next();
                     if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
                         return Err(not_static(i));
@@ -83,8 +79,9 @@ pub(super) fn statics(
             _ => {
                 let column = numbers(table, name)?;
                 let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
-                    let mut known = rows.iter().map(|(_, row)| column.values[*row as usize]).filter(|x| !x.is_nan());
+                for i in 0..series.len() {
+                    let rows = grouped.of(i).iter();
+                    let mut known = rows.map(|row| column.values[*row as usize]).filter(|x| !x.is_nan());
                     let first = known.next();
                     if known.any(|value| Some(value) != first) {
                         return Err(not_static(i));

@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +50,10 @@ pub fn decode(bytes: &[u8], device: &Device) -> Result<Prior> {
     let Description { sight, shape } = serde_json::from_slice(text.data()).map_err(|error| damaged(&error))?;
     let tensors = file.tensors().into_iter().filter(|(_, view)| view.dtype() == Dtype::F16);
     let tensors = tensors.map(|(name, view)| {
-        let halves = view.data().chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32());
-        (name, view.shape().to_vec(), halves.collect())
+        let halves: Vec<f16> = view.data().chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]])).collect();
+        let mut values = vec![0.0; halves.len()];
+        halves.convert_to_f32_slice(&mut values);
+        (name, view.shape().to_vec(), values)
     });
     Ok(Prior { sight, network: Network::from_tensors(shape, tensors.collect(), device)? })
 }
