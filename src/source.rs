@@ -1,6 +1,7 @@
 //! Where the rows of a model come from: a relation or one SELECT, its columns, and the right to read it.
 
 mod error;
+mod newest;
 mod select;
 mod statement;
 
@@ -12,10 +13,11 @@ use crate::engine::budget::Budget;
 use crate::engine::table::{Column, Table, Value};
 use crate::names;
 use crate::report::Result;
-use crate::scan::{self, Kind, Param};
+use crate::scan::{self, Kind, Param, Workers};
 use crate::scope;
 
 pub use error::{Needed, SourceError};
+pub use newest::Newest;
 pub use select::{Clauses, Role, Selection, SourceColumn, TypeClass, column_reference};
 
 /// Finds a relation by the search_path in force, without opening or locking it.
@@ -98,7 +100,7 @@ impl Source {
     /// # Errors
     /// Those of [`scan::scan`].
     pub fn read(&self, selection: &Selection, params: &[Param], budget: &mut Budget) -> Result<Table> {
-        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget))
+        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, selection.workers, budget))
     }
 
     /// The source as an item of a FROM clause, without an alias.
@@ -139,7 +141,7 @@ fn c_path(path: &str) -> CString {
 }
 
 fn current_search_path() -> Result<String> {
-    let table = scan::scan(SCHEMAS, &[], &[Kind::Category], &mut Budget::new(CATALOGUE_BYTES))?;
+    let table = scan::scan(SCHEMAS, &[], &[Kind::Category], Workers::Refused, &mut Budget::new(CATALOGUE_BYTES))?;
     let schemas = (0..table.rows).map(|row| cell(&table, 0, row).to_string());
     let quoted = schemas.filter(|schema| !schema.starts_with("pg_temp_")).map(|schema| names::quote(&schema));
     Ok(quoted.chain(["pg_temp".to_owned()]).collect::<Vec<_>>().join(", "))
@@ -147,7 +149,8 @@ fn current_search_path() -> Result<String> {
 
 fn readable_relation(name: &str) -> Result<Found> {
     let kinds = [Kind::Category; 5];
-    let table = scan::scan(RELATION, &[Param::Text(name)], &kinds, &mut Budget::new(CATALOGUE_BYTES))?;
+    let table =
+        scan::scan(RELATION, &[Param::Text(name)], &kinds, Workers::Refused, &mut Budget::new(CATALOGUE_BYTES))?;
     if table.rows == 0 {
         return Err(SourceError::NoRelation { name: name.to_owned() }.into());
     }

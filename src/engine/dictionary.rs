@@ -11,10 +11,16 @@ const WHAT: &str = "the dictionary of a category column";
 /// A value's entry in the hash table and in the list, without the letters of a text.
 const ENTRY_BYTES: u64 = 64;
 
+/// Integers from 0 up to here find their code in a table by position.
+const MOST_SMALL: usize = 1 << 20;
+
 /// The distinct values of one column and the code of each.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     hasher: hashbrown::DefaultHashBuilder,
+    /// Codes of small integers by their value, [`NULL_CODE`] for those not seen.
+    small: Vec<u32>,
+    /// All other integers.
     integers: HashTable<(i64, u32)>,
     texts: HashTable<u32>,
     booleans: [Option<u32>; 2],
@@ -31,8 +37,16 @@ impl Dictionary {
     /// `OutOfMemory` when a new value does not fit into `budget`.
     #[inline]
     pub fn integer(&mut self, key: i64, budget: &mut Budget) -> Result<u32> {
-        match self.last_integer {
-            Some((last, code)) if last == key => return Ok(code),
+        match usize::try_from(key).ok().and_then(|key| self.small.get(key)) {
+            Some(&code) if code != NULL_CODE => Ok(code),
+            _ => self.other_integer(key, budget),
+        }
+    }
+
+    fn other_integer(&mut self, key: i64, budget: &mut Budget) -> Result<u32> {
+        match (usize::try_from(key), self.last_integer) {
+            (Ok(small), _) if small < MOST_SMALL => return self.add_small(small, budget),
+            (_, Some((last, code))) if last == key => return Ok(code),
             _ => {}
         }
         let hash = self.hasher.hash_one(key);
@@ -41,6 +55,18 @@ impl Dictionary {
             None => self.add_integer(key, hash, budget)?,
         };
         self.last_integer = Some((key, code));
+        Ok(code)
+    }
+
+    #[cold]
+    fn add_small(&mut self, key: usize, budget: &mut Budget) -> Result<u32> {
+        if key >= self.small.len() {
+            let entries = (key + 1).next_power_of_two();
+            budget.take(WHAT, 4 * (entries - self.small.len()) as u64)?;
+            self.small.resize(entries, NULL_CODE);
+        }
+        let code = self.add(Value::Int(key as i64), ENTRY_BYTES, budget)?;
+        self.small[key] = code;
         Ok(code)
     }
 

@@ -3,6 +3,8 @@
 //! Values are compressed by a logarithm relative to the series' level and seen as differences from its recent mean.
 //! Every input is read before the origin but the calendar and planned covariates, which are read around the step.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::config::{Encoding, ScalingMethod};
@@ -25,6 +27,8 @@ const FORCED_SHARE: f64 = 0.995;
 const FORCED_STEPS: u32 = 500;
 /// Distinct values of a levelled covariate.
 const MOST_LEVELS: usize = 10;
+/// Steps between kept sums of what came before: one for each step would take four times the memory of the values.
+const BLOCK: usize = 16;
 const YEAR_INPUTS: usize = 5;
 const CALENDAR: usize = 16;
 
@@ -134,7 +138,7 @@ impl StepFeatures {
         let mut known: Vec<f32> = known.collect();
         known.sort_unstable_by(f32::total_cmp);
         features.usual_level = known.get(known.len() / 2).copied().unwrap_or(1.0);
-        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).values);
+        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).series.values);
         let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
         features.strongest = features.effects.strongest(&forced).map(|index| {
             let known = || histories(index).flat_map(|(values, _)| values).copied().filter(|x| !x.is_nan());
@@ -157,7 +161,12 @@ impl StepFeatures {
     }
 
     pub fn least_history(&self) -> usize {
-        self.season.min(24) + 1
+        StepFeatures::needed(self.season)
+    }
+
+    /// Least number of known steps before an origin, by the season.
+    pub fn needed(season: usize) -> usize {
+        season.min(24) + 1
     }
 
     /// Whether a planned covariate forces the value of a step to zero, as on a closed day.
@@ -172,19 +181,11 @@ impl StepFeatures {
 
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
         let (numeric, codes) = self.statics.apply(panel);
-        let mut prepared = Prepared {
-            features: self,
-            panel,
-            numeric,
-            codes,
-            levels: Vec::new(),
-            values: Vec::new(),
-            sums: Vec::new(),
-        };
-        for series in 0..panel.series.len() {
-            prepared.add(series);
+        let mut series = Histories { numeric, codes, levels: Vec::new(), values: Vec::new(), sums: Vec::new() };
+        for index in 0..panel.series.len() {
+            series.add(self, panel, index);
         }
-        prepared
+        Prepared { features: self, panel, series: Arc::new(series) }
     }
 }
 
@@ -192,37 +193,46 @@ impl StepFeatures {
 pub struct Prepared<'a> {
     features: &'a StepFeatures,
     panel: &'a Panel,
+    series: Arc<Histories>,
+}
+
+/// What is read from every series, whatever the scalers of the inputs.
+#[derive(Clone)]
+struct Histories {
     numeric: Vec<f32>,
     codes: Vec<u32>,
     /// Size of a usual value of every series.
     levels: Vec<f32>,
     /// Compressed known values without the effects of what was planned; NaN where unknown or forced to zero.
     values: Vec<Vec<f32>>,
-    /// Sum and count of `values` before each step.
+    /// Sum and count of `values` before the first step of each block.
     sums: Vec<Vec<(f64, u32)>>,
 }
 
-impl Prepared<'_> {
-    fn add(&mut self, series: usize) {
-        let history = self.panel.history(series);
-        let level = first_level(history, self.features.least_history()).unwrap_or(self.features.usual_level);
+impl Histories {
+    fn add(&mut self, features: &StepFeatures, panel: &Panel, series: usize) {
+        let history = panel.history(series);
+        let level = first_level(history, features.least_history()).unwrap_or(features.usual_level);
         let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
-        let value = |(step, y): (usize, &f32)| match y.is_nan() || self.is_forced_zero(series, step) {
+        let value = |(step, y): (usize, &f32)| match y.is_nan() || features.is_forced_zero(panel, series, step) {
             true => f32::NAN,
-            false => norm.compress(*y) - self.features.effects.at(self.panel, series, step as i64),
+            false => norm.compress(*y) - features.effects.at(panel, series, step as i64),
         };
         let values: Vec<f32> = history.iter().enumerate().map(value).collect();
-        let mut sum = (0.0, 0);
-        let mut sums = vec![sum];
-        for value in values.iter() {
-            if !value.is_nan() {
-                sum = (sum.0 + f64::from(*value), sum.1 + 1);
-            }
-            sums.push(sum);
+        let mut sums = vec![(0.0, 0)];
+        for block in values.chunks_exact(BLOCK) {
+            sums.push(block.iter().fold(sums[sums.len() - 1], add));
         }
         self.levels.push(level);
         self.values.push(values);
         self.sums.push(sums);
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// The same panel for features that differ in the scalers of their inputs alone.
+    pub fn scaled_by(&self, features: &'a StepFeatures) -> Prepared<'a> {
+        Prepared { features, panel: self.panel, series: self.series.clone() }
     }
 
     fn is_forced_zero(&self, series: usize, step: usize) -> bool {
@@ -231,19 +241,24 @@ impl Prepared<'_> {
 
     /// Levels, and compressed values without effects.
     pub fn into_values(self) -> (Vec<f32>, Vec<Vec<f32>>) {
-        (self.levels, self.values)
+        let Histories { levels, values, .. } = Arc::unwrap_or_clone(self.series);
+        (levels, values)
     }
 
     /// The mean of known values in steps `[from, to)`.
     fn mean(&self, series: usize, from: i64, to: i64) -> Option<f32> {
-        let sums = &self.sums[series];
-        let clamp = |step: i64| sums[usize::try_from(step).unwrap_or(0).min(sums.len() - 1)];
-        let (start, end) = (clamp(from), clamp(to));
+        let values = &self.series.values[series];
+        let before = |step: i64| {
+            let step = usize::try_from(step).unwrap_or(0).min(values.len());
+            let block = step / BLOCK;
+            values[block * BLOCK..step].iter().fold(self.series.sums[series][block], add)
+        };
+        let (start, end) = (before(from), before(to));
         (end.1 > start.1).then(|| ((end.0 - start.0) / f64::from(end.1 - start.1)) as f32)
     }
 
     fn value(&self, series: usize, step: i64) -> Option<f32> {
-        let value = usize::try_from(step).ok().and_then(|step| self.values[series].get(step)).copied();
+        let value = usize::try_from(step).ok().and_then(|step| self.series.values[series].get(step)).copied();
         value.filter(|value| !value.is_nan())
     }
 
@@ -272,17 +287,18 @@ impl Prepared<'_> {
         self.calendar(self.panel.series[series].first + step, &mut inputs);
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();
-        self.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
+        self.series.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
         for (input, scaler) in numeric.iter_mut().zip(&features.inputs) {
             *input = scaler.scale(*input).clamp(-MOST_INPUT, MOST_INPUT);
         }
         let count = codes.len();
-        codes.copy_from_slice(&self.codes[series * count..(series + 1) * count]);
-        let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.levels[series]) };
+        codes.copy_from_slice(&self.series.codes[series * count..(series + 1) * count]);
+        let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.series.levels[series]) };
         if features.measure == Measure::Deviation {
             return norm;
         }
-        let unit = Some(norm.expand(0.0)).filter(|unit| *unit > f32::MIN_POSITIVE).unwrap_or(self.levels[series]);
+        let unit =
+            Some(norm.expand(0.0)).filter(|unit| *unit > f32::MIN_POSITIVE).unwrap_or(self.series.levels[series]);
         if features.measure == Measure::Count {
             numeric[numeric.len() - 1] = unit.ln();
         }
@@ -373,6 +389,11 @@ impl Prepared<'_> {
         let taught = !value.is_nan() && !self.is_forced_zero(sample.series, step);
         (target[0], weight[0]) = if taught { (norm.compress(value), 1.0) } else { (0.0, 0.0) };
     }
+}
+
+/// A sum and a count with one more value, if it is known.
+fn add((sum, count): (f64, u32), value: &f32) -> (f64, u32) {
+    if value.is_nan() { (sum, count) } else { (sum + f64::from(*value), count + 1) }
 }
 
 /// The size of a usual value by the oldest ones, which lie before every origin that is learnt from; `None` when they are

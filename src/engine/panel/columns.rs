@@ -1,13 +1,16 @@
 //! Source columns beside the target as a panel holds them: covariates by step, statics by series.
 
+use std::sync::Arc;
+
 use super::super::config::Roles;
 use super::super::error::{Error, Result};
 use super::super::frame::{Encoder, numbers};
 use super::super::table::{Column, Table, Value};
+use super::build::Placed;
 use super::{Covariate, Series, Static, show_key};
 
 pub(super) fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
-    let one = |name: String, known| Covariate { name, known, values: Vec::new() };
+    let one = |name: String, known| Covariate { name, known, values: Arc::default() };
     encoders
         .iter()
         .flat_map(|encoder| match &encoder.categories {
@@ -24,7 +27,7 @@ pub(super) fn encode(
     encoder: &Encoder,
     table: &Table,
     placed: impl Iterator<Item = (usize, usize)>,
-    targets: &mut [Covariate],
+    targets: &mut [Vec<f32>],
 ) -> Result<()> {
     match (table.column(&encoder.column), &encoder.categories) {
         (Some(Column::Categories(column)), Some(known)) => {
@@ -33,7 +36,7 @@ pub(super) fn encode(
             for (at, row) in placed {
                 let Some(code) = codes.get(column.codes[row] as usize) else { continue };
                 for (input, target) in targets.iter_mut().enumerate() {
-                    target.values[at] = f32::from(u8::from(*code == Some(input)));
+                    target[at] = f32::from(u8::from(*code == Some(input)));
                 }
             }
         }
@@ -45,7 +48,7 @@ pub(super) fn encode(
                 if value.is_nan() {
                     continue;
                 }
-                let mean = &mut targets[0].values[at];
+                let mean = &mut targets[0][at];
                 same = if same.0 == at && !mean.is_nan() { (at, same.1 + 1.0) } else { (at, 1.0) };
                 *mean = if same.1 > 1.0 { *mean + (value - *mean) / same.1 } else { value };
             }
@@ -56,12 +59,7 @@ pub(super) fn encode(
 }
 
 /// The static covariates of all series.
-pub(super) fn statics(
-    table: &Table,
-    roles: &Roles,
-    series: &[Series],
-    sorted: &[Vec<(i64, u32)>],
-) -> Result<Vec<Static>> {
+pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], placed: &Placed) -> Result<Vec<Static>> {
     let mut all = Vec::new();
     for name in &roles.statics {
         let not_static =
@@ -69,9 +67,9 @@ pub(super) fn statics(
         match table.column(name) {
             Some(Column::Categories(column)) => {
                 let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
+                for i in 0..series.len() {
                     let mut codes =
-                        rows.iter().map(|(_, row)| *row as usize).filter(|row| column.value(*row) != Value::Null);
+                        placed.rows(i).iter().map(|row| *row as usize).filter(|row| column.value(*row) != Value::Null);
                     let first = codes.next();
                     if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
                         return Err(not_static(i));
@@ -83,8 +81,9 @@ pub(super) fn statics(
             _ => {
                 let column = numbers(table, name)?;
                 let mut values = Vec::with_capacity(series.len());
-                for (i, rows) in sorted.iter().enumerate() {
-                    let mut known = rows.iter().map(|(_, row)| column.values[*row as usize]).filter(|x| !x.is_nan());
+                for i in 0..series.len() {
+                    let mut known =
+                        placed.rows(i).iter().map(|row| column.values[*row as usize]).filter(|x| !x.is_nan());
                     let first = known.next();
                     if known.any(|value| Some(value) != first) {
                         return Err(not_static(i));
