@@ -31,7 +31,7 @@ const RELATION: &str = "
 /// The schemas of the search_path that exist, in order, without the implicit ones.
 const SCHEMAS: &str = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS s";
 
-/// Memory for the few rows that the two queries above return.
+/// Memory for the few rows that queries about a source return.
 const CATALOGUE_BYTES: u64 = 16 << 20;
 
 /// What a model is trained on, as it is stored with the model.

@@ -1,14 +1,11 @@
 //! How far back a source can be read when not all of its rows fit into memory.
 
-use super::{Source, cell};
+use super::{CATALOGUE_BYTES, Source, cell};
 use crate::engine::budget::Budget;
 use crate::engine::table::Value;
 use crate::names;
 use crate::report::Result;
 use crate::scan::{self, Kind, Param, Workers};
-
-/// Memory for the one row of the query.
-const ROW_BYTES: u64 = 1 << 20;
 
 /// The newest part of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +39,7 @@ impl Source {
                          FROM (SELECT source.{column}::pg_catalog.date AS day FROM {item} AS source) AS one GROUP BY day) AS days) AS all_days"
         );
         let most = Param::Int8(i64::try_from(rows).unwrap_or(i64::MAX));
-        let mut budget = Budget::new(ROW_BYTES);
+        let mut budget = Budget::new(CATALOGUE_BYTES);
         let table = self.pinned(|| scan::scan(&query, &[most], &[Kind::Category; 4], Workers::Allowed, &mut budget))?;
         let count = |column| match cell(&table, column, 0) {
             Value::Int(count) => count,

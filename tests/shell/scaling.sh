@@ -1,13 +1,13 @@
 # Sales that lie on two servers are trained on and forecast as from one table, and a table that memory cannot hold is read from its newest days on.
 source "$(dirname "$0")/../../scripts/common.sh"
 source "$(dirname "$0")/common.sh.inc"
-far=$(cluster_start scaling && echo "$PGHOST")
+read -r far port <<<"$(cluster_start scaling && echo "$PGHOST $PGPORT")"
 trap 'cluster_stop scaling' EXIT
 rows="SELECT date '2022-01-01' + d AS day, s % 2 AS region, s AS sku, 20 + 5 * s + 3 * (d % 7) + (d * s * 7919) % 5 + 9 * (d % 11 / 10) AS qty, (d % 11 / 10)::int AS promo
       FROM generate_series(0, 199) AS d, generate_series(1, 6) AS s"
-(export PGHOST=$far PGDATABASE=postgres && psql -Xq -c "CREATE TABLE sales_1 AS SELECT * FROM ($rows) AS r WHERE region = 1" -c "ALTER SYSTEM SET log_statement = 'all'" -c 'SELECT pg_reload_conf()' >/dev/null)
+(export PGHOST=$far PGPORT=$port PGDATABASE=postgres && psql -Xq -c "CREATE TABLE sales_1 AS SELECT * FROM ($rows) AS r WHERE region = 1" -c "ALTER SYSTEM SET log_statement = 'all'" -c 'SELECT pg_reload_conf()' >/dev/null)
 database scaling
-query "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$far', port '$PGPORT', dbname 'postgres');
+query "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$far', port '$port', dbname 'postgres');
        CREATE USER MAPPING FOR postgres SERVER far OPTIONS (user 'postgres');
        CREATE TABLE sales (day date, region int, sku int, qty int, promo int) PARTITION BY LIST (region);
        CREATE TABLE sales_0 PARTITION OF sales FOR VALUES IN (0);
@@ -28,7 +28,7 @@ same "$(forecasts "forecast_evaluate('sales')")" "$(forecasts "forecast_evaluate
 log=$far/server.log
 before=$(wc -l <"$log")
 query "SELECT * FROM forecast('sales', series => '{\"region\": 1, \"sku\": 3}')" >/dev/null
-same "$(tail -n +"$((before + 1))" "$log" | grep -c 'DECLARE .*sku = 3' | sed 's/[1-9][0-9]*/pushed/')" pushed "the condition on the series"
+same "$(tail -n +"$((before + 1))" "$log" | grep -c 'FROM public.sales_1 WHERE .*sku = 3')" 1 "the condition on the series"
 before=$(wc -l <"$log")
 query "SELECT * FROM forecast('sales', series => '{\"region\": 0, \"sku\": 2}')" >/dev/null
 same "$(tail -n +"$((before + 1))" "$log" | grep -c DECLARE || true)" 0 "reads of a server that holds nothing of the series"
