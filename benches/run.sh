@@ -25,11 +25,23 @@ for part in ${ONLY:-training_step scan serving scoring all_series scale}; do
   fi
 done
 
+# Scripts beside these tell: name, ours, limit, unit.
+if [ -z "${ONLY:-}" ]; then
+  for script in benches/serving/*.sh; do
+    if [ ! -e "$script" ]; then continue; fi
+    say "$script" >&2
+    timeout "${LIMIT:-900}" bash "$script" | awk -F'\t' 'NF == 4 && $2 + 0 > 0 {
+      figure = "{\"row\": \"%s\", \"who\": \"%s\", \"name\": \"%s\", \"median\": %s, \"least\": %s, \"most\": %s, \"unit\": \"%s\"}\n"
+      printf figure, $1, "ours", "sales_forecast", $2, $2, $2, $4
+      if ($3 + 0 > 0) printf figure, $1, "limit", "limit", $3, $3, $3, $4 }' >>"$figures" || true
+  done
+fi
+
 table=benches/RESULTS.md
 if [ -n "${FAST:-}${ONLY:-}" ]; then table=$(mktemp); fi
 "$tools/bin/python" benches/speed/table.py "$figures" >"$table" <<END
 $(date -u +%F), commit $(git describe --always --dirty), \`make bench\`: $SECONDS s.
-Machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(free -g | awk '/^Mem:/ {print $2}') GB, load before the last part $(cut -d' ' -f1 /proc/loadavg), $(uname -sr).
+Machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(free -g | awk '/^Mem:/ {print $2}') GB, load $(cut -d' ' -f1 /proc/loadavg), $(uname -sr).
 Versions: PostgreSQL $(psql -XAtc 'SHOW server_version'), $(rustc --version | cut -d' ' -f1,2), $("$tools/bin/python" --version), $("$tools/bin/pip" list --format=freeze | grep -E '^(numpy|onnxruntime|pandas|psycopg|scikit-learn|statsforecast|torch)==' | tr '\n' ' ').
 END
 cat "$table"
