@@ -42,3 +42,14 @@ SQL
 )
 same "$(grep -c '700000 rows are more than sales_forecast.max_memory (now 16 MB) holds: the newest [0-9]* of 2917 days are read' <<<"$said")" 1 "the notice: $said"
 same "$(query "SELECT rows BETWEEN 500000 AND 650000 AND data_to = '2022-12-26 15:00' FROM forecast_models WHERE model = 'hours'")" t "rows read"
+
+# What a source aggregates is aggregated by parallel workers.
+plans=$(PGOPTIONS='' psql -XAtq 2>&1 <<'SQL'
+LOAD 'auto_explain';
+SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on; SET auto_explain.log_level = notice;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT version FROM forecast_fit(model => 'days', source => 'SELECT at::date AS day, sum(qty) AS qty FROM hours GROUP BY 1', target => 'qty', time_column => 'day',
+  options => '{"method": "seasonal_naive", "backtest": {"windows": 1}}');
+SQL
+)
+same "$(grep -q 'Workers Planned' <<<"$plans" && echo yes)" yes "parallel workers below a training: $plans"
