@@ -92,7 +92,7 @@ pub struct View {
 }
 
 /// Columns that training holds beside those of the panel: histories without effects, and what features prepare.
-const WORKING: u64 = 6;
+const WORKING: u64 = 4;
 
 impl Panel {
     /// Known values of a series, oldest first: `[len]`.
