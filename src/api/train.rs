@@ -226,20 +226,28 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> re
     if !call.roles.is_regression() && call.options.aggregate != Aggregate::Last {
         selection.workers = Workers::Allowed;
     }
-    let row = selection.kinds.iter().map(|kind| kind.bytes()).sum::<u64>();
-    let most_rows = settings::max_memory() / panel::row_bytes(row, &call.roles).max(row);
-    let budget = || Budget::new(most_rows * row);
-    let time = call.roles.time.as_deref();
-    let mut table = match (source.read(&selection, &[], &mut budget()), time) {
-        (Err(Failure::Engine(full @ Error::OutOfMemory { .. })), Some(time)) => {
-            let newest = source.newest(time, most_rows - most_rows / 50)?.ok_or(full)?;
+    let budget = || Budget::new(settings::max_memory());
+    let mut read = source.read(&selection, &[], &mut budget());
+    if let Some(time) = call.roles.time.as_deref() {
+        let row = panel::row_bytes(selection.kinds.iter().map(|kind| kind.bytes()).sum(), &call.roles);
+        let full = match &read {
+            Ok(table) if table.rows as u64 * row > settings::max_memory() => {
+                Some(budget().exceeded("training on all rows", table.rows as u64 * row).into())
+            }
+            Err(failure @ Failure::Engine(Error::OutOfMemory { .. })) => Some(failure.clone()),
+            _ => None,
+        };
+        if let Some(full) = full {
+            // Its rows are freed before others are read.
+            drop(read);
+            let newest = source.newest(time, settings::max_memory() / row)?.ok_or(full)?;
             notices::reads_newest(&newest);
             let clauses = Clauses { predicate: Some(newest.predicate(time)), ..Clauses::default() };
             let Selection { query, .. } = source.select(columns, &wanted, &clauses)?;
-            source.read(&Selection { query, ..selection }, &[], &mut budget())?
+            read = source.read(&Selection { query, ..selection }, &[], &mut budget());
         }
-        (read, _) => read?,
-    };
+    }
+    let mut table = read?;
     let names = wanted.iter().map(|(name, _)| (*name).to_string());
     table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
     Ok(table)
