@@ -105,6 +105,14 @@ pub fn scan(query: &str, params: &[Param], kinds: &[Kind], workers: Workers, bud
     })
 }
 
+/// Rows that the planner expects of `query`, which is not run.
+///
+/// # Errors
+/// Only what PostgreSQL raises itself.
+pub fn estimate(query: &str) -> Result<u64> {
+    in_spi(|| Ok(expected_rows(prepare(query, &[], Workers::Refused)?, &[]) as u64))
+}
+
 /// The result columns of `query`, which is parsed and analysed, but not run: no right is checked yet.
 ///
 /// # Errors

@@ -103,6 +103,14 @@ impl Source {
         self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, selection.workers, budget))
     }
 
+    /// Rows that the planner expects of a selection without parameters.
+    ///
+    /// # Errors
+    /// What PostgreSQL raises itself.
+    pub fn estimate(&self, selection: &Selection) -> Result<u64> {
+        self.pinned(|| scan::estimate(&selection.query))
+    }
+
     /// The source as an item of a FROM clause, without an alias.
     pub(crate) fn item(&self) -> String {
         match self {

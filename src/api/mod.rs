@@ -10,6 +10,7 @@ mod evaluate;
 mod forecast;
 mod models;
 mod notices;
+mod rows;
 mod selection;
 pub(crate) mod time;
 mod train;

@@ -10,20 +10,20 @@ use crate::catalog::{self, Card, Draft, Kind};
 use crate::engine::budget::Budget;
 use crate::engine::calendar::Frequency;
 use crate::engine::codec;
-use crate::engine::config::{Aggregate, Options, Roles};
+use crate::engine::config::{Options, Roles};
 use crate::engine::evaluation::Compared;
 use crate::engine::metrics::Scores;
 use crate::engine::reconciled::Level;
 use crate::engine::request::Request;
-use crate::engine::table::Table;
 use crate::engine::train::Trained;
-use crate::engine::{Error, panel, regression, train};
-use crate::report::{self, Failure, or_raise};
-use crate::scan::{Kind as ColumnKind, Workers};
-use crate::source::{Clauses, Role, Selection, Source, SourceColumn};
+use crate::engine::{Error, regression, train};
+use crate::report::or_raise;
+use crate::scan::Kind as ColumnKind;
+use crate::source::{Role, Source, SourceColumn};
 use crate::{device, events, settings};
 
-use super::notices::{self, Reporter, summarise};
+use super::notices::{Reporter, summarise};
+use super::rows;
 use super::time;
 
 type Row = (String, i32, i64, i64, i32, f64, String, Option<f64>, String, Option<f64>, Option<f64>);
@@ -107,7 +107,7 @@ fn fit(mut call: Call) -> Row {
         request.events = or_raise(events::read(events, &call.roles, &mut budget));
     }
     let mut progress = Reporter::new(Instant::now());
-    let table = or_raise(read(&source, &columns, &call));
+    let table = or_raise(rows::read(&source, &columns, &call));
     let rows = table.rows as i64;
     let mut published = match regression {
         true => {
@@ -217,40 +217,6 @@ pub(super) fn wanted<'a>(roles: &'a Roles, options: &'a Options, columns: &[Sour
     wanted.sort_by_key(|(name, _)| columns.iter().position(|column| column.name == *name));
     wanted.dedup_by(|a, b| a.0 == b.0);
     wanted
-}
-
-pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> report::Result<Table> {
-    let wanted = wanted(&call.roles, &call.options, columns);
-    let mut selection = source.select(columns, &wanted, &Clauses::default())?;
-    // Rows of a series find their place by their time; only what is split, or taken last, by their order needs it.
-    if !call.roles.is_regression() && call.options.aggregate != Aggregate::Last {
-        selection.workers = Workers::Allowed;
-    }
-    let budget = || Budget::new(settings::max_memory());
-    let mut read = source.read(&selection, &[], &mut budget());
-    if let Some(time) = call.roles.time.as_deref() {
-        let row = panel::row_bytes(selection.kinds.iter().map(|kind| kind.bytes()).sum(), &call.roles);
-        let full = match &read {
-            Ok(table) if table.rows as u64 * row > settings::max_memory() => {
-                Some(budget().exceeded("training on all rows", table.rows as u64 * row).into())
-            }
-            Err(failure @ Failure::Engine(Error::OutOfMemory { .. })) => Some(failure.clone()),
-            _ => None,
-        };
-        if let Some(full) = full {
-            // Its rows are freed before others are read.
-            drop(read);
-            let newest = source.newest(time, settings::max_memory() / row)?.ok_or(full)?;
-            notices::reads_newest(&newest);
-            let clauses = Clauses { predicate: Some(newest.predicate(time)), ..Clauses::default() };
-            let Selection { query, .. } = source.select(columns, &wanted, &clauses)?;
-            read = source.read(&Selection { query, ..selection }, &[], &mut budget());
-        }
-    }
-    let mut table = read?;
-    let names = wanted.iter().map(|(name, _)| (*name).to_string());
-    table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
-    Ok(table)
 }
 
 fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {

@@ -175,9 +175,9 @@ impl<'a> Receiver<'a> {
     #[cold]
     fn grow(&mut self) -> Result<()> {
         let width: usize = self.sinks.iter().map(Sink::width).sum();
-        // An estimate may be far too high: it gets half of the budget at most.
-        let half = self.budget.left() / 2 / width.max(1) as u64;
-        let expected = self.expected.min(usize::try_from(half).unwrap_or(usize::MAX));
+        // An estimate may be far too high: some of the budget stays.
+        let most = self.budget.left() / 8 * 7 / width.max(1) as u64;
+        let expected = self.expected.min(usize::try_from(most).unwrap_or(usize::MAX));
         let wanted = if self.capacity == 0 { expected.max(FIRST) } else { self.capacity };
         // A column may lie in memory twice while it is moved.
         let moved = 8 * self.capacity as u64;
@@ -201,6 +201,8 @@ impl<'a> Receiver<'a> {
             return Err(failure);
         }
         self.decode()?;
+        let width: usize = self.sinks.iter().map(Sink::width).sum();
+        self.budget.give_back((width * (self.capacity - self.rows)) as u64);
         let columns = self.sinks.into_iter().map(Sink::finish).collect::<Result<_>>()?;
         Ok(Table { rows: self.rows, columns })
     }

@@ -14,6 +14,9 @@ use super::super::scaling::Scaler;
 use super::effects::Effects;
 use super::statics::{Identity, Statics};
 use super::{Measure, Norm, Sample};
+use histories::{Histories, first_level};
+
+mod histories;
 
 const MOST_INPUT: f32 = 8.0;
 /// Steps around the forecast one at which a levelled covariate is read too.
@@ -27,8 +30,6 @@ const FORCED_SHARE: f64 = 0.995;
 const FORCED_STEPS: u32 = 500;
 /// Distinct values of a levelled covariate.
 const MOST_LEVELS: usize = 10;
-/// Steps between kept sums of what came before: one for each step would take four times the memory of the values.
-const BLOCK: usize = 16;
 const YEAR_INPUTS: usize = 5;
 const CALENDAR: usize = 16;
 
@@ -180,12 +181,7 @@ impl StepFeatures {
     }
 
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
-        let (numeric, codes) = self.statics.apply(panel);
-        let mut series = Histories { numeric, codes, levels: Vec::new(), values: Vec::new(), sums: Vec::new() };
-        for index in 0..panel.series.len() {
-            series.add(self, panel, index);
-        }
-        Prepared { features: self, panel, series: Arc::new(series) }
+        Prepared { features: self, panel, series: Arc::new(Histories::of(self, panel)) }
     }
 }
 
@@ -194,39 +190,6 @@ pub struct Prepared<'a> {
     features: &'a StepFeatures,
     panel: &'a Panel,
     series: Arc<Histories>,
-}
-
-/// What is read from every series, whatever the scalers of the inputs.
-#[derive(Clone)]
-struct Histories {
-    numeric: Vec<f32>,
-    codes: Vec<u32>,
-    /// Size of a usual value of every series.
-    levels: Vec<f32>,
-    /// Compressed known values without the effects of what was planned; NaN where unknown or forced to zero.
-    values: Vec<Vec<f32>>,
-    /// Sum and count of `values` before the first step of each block.
-    sums: Vec<Vec<(f64, u32)>>,
-}
-
-impl Histories {
-    fn add(&mut self, features: &StepFeatures, panel: &Panel, series: usize) {
-        let history = panel.history(series);
-        let level = first_level(history, features.least_history()).unwrap_or(features.usual_level);
-        let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
-        let value = |(step, y): (usize, &f32)| match y.is_nan() || features.is_forced_zero(panel, series, step) {
-            true => f32::NAN,
-            false => norm.compress(*y) - features.effects.at(panel, series, step as i64),
-        };
-        let values: Vec<f32> = history.iter().enumerate().map(value).collect();
-        let mut sums = vec![(0.0, 0)];
-        for block in values.chunks_exact(BLOCK) {
-            sums.push(block.iter().fold(sums[sums.len() - 1], add));
-        }
-        self.levels.push(level);
-        self.values.push(values);
-        self.sums.push(sums);
-    }
 }
 
 impl<'a> Prepared<'a> {
@@ -243,18 +206,6 @@ impl<'a> Prepared<'a> {
     pub fn into_values(self) -> (Vec<f32>, Vec<Vec<f32>>) {
         let Histories { levels, values, .. } = Arc::unwrap_or_clone(self.series);
         (levels, values)
-    }
-
-    /// The mean of known values in steps `[from, to)`.
-    fn mean(&self, series: usize, from: i64, to: i64) -> Option<f32> {
-        let values = &self.series.values[series];
-        let before = |step: i64| {
-            let step = usize::try_from(step).unwrap_or(0).min(values.len());
-            let block = step / BLOCK;
-            values[block * BLOCK..step].iter().fold(self.series.sums[series][block], add)
-        };
-        let (start, end) = (before(from), before(to));
-        (end.1 > start.1).then(|| ((end.0 - start.0) / f64::from(end.1 - start.1)) as f32)
     }
 
     fn value(&self, series: usize, step: i64) -> Option<f32> {
@@ -277,8 +228,8 @@ impl<'a> Prepared<'a> {
         let features = self.features;
         let Sample { series, origin, lead } = sample;
         let (origin, step) = (origin as i64, (origin + lead) as i64);
-        let level = self.mean(series, origin - features.rolling[3] as i64, origin);
-        let center = level.or_else(|| self.mean(series, 0, origin)).unwrap_or(0.0);
+        let level = self.series.mean(series, origin - features.rolling[3] as i64, origin);
+        let center = level.or_else(|| self.series.mean(series, 0, origin)).unwrap_or(0.0);
         let mut inputs = Writer { inputs: numeric, at: 0 };
         self.plan(sample, &mut inputs);
         inputs.push((lead + 1) as f32 / features.horizon as f32);
@@ -348,7 +299,7 @@ impl<'a> Prepared<'a> {
         inputs.push(center);
         inputs.push(self.value(series, origin - 1).map_or(0.0, |value| value - center));
         for length in rolling {
-            inputs.push(self.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
+            inputs.push(self.series.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
         }
         // The newest step before the origin at the same position of the season.
         let same = step - ((step - origin) / position + 1) * position;
@@ -373,13 +324,13 @@ impl<'a> Prepared<'a> {
         // The same time last year, relative to last year's level.
         let years = ((step - origin) / year + 1) * year;
         let then = step - years;
-        let level = self.mean(series, origin - years - rolling[3] as i64, origin - years);
+        let level = self.series.mean(series, origin - years - rolling[3] as i64, origin - years);
         let relative = |value: Option<f32>| value.zip(level).map_or(0.0, |(value, level)| value - level);
         inputs.push(relative(self.value(series, then)));
         inputs.push(relative(self.value(series, then - position)));
         // Never at or behind the origin.
         inputs.push(relative(self.value(series, (then + position).min(origin - 1))));
-        inputs.push(relative(self.mean(series, then - position, (then + position + 1).min(origin))));
+        inputs.push(relative(self.series.mean(series, then - position, (then + position + 1).min(origin))));
         inputs.push(level.map_or(0.0, |level| level - center));
     }
 
@@ -389,19 +340,6 @@ impl<'a> Prepared<'a> {
         let taught = !value.is_nan() && !self.is_forced_zero(sample.series, step);
         (target[0], weight[0]) = if taught { (norm.compress(value), 1.0) } else { (0.0, 0.0) };
     }
-}
-
-/// A sum and a count with one more value, if it is known.
-fn add((sum, count): (f64, u32), value: &f32) -> (f64, u32) {
-    if value.is_nan() { (sum, count) } else { (sum + f64::from(*value), count + 1) }
-}
-
-/// The size of a usual value by the oldest ones, which lie before every origin that is learnt from; `None` when they are
-/// all zero, as of a store that opens later.
-fn first_level(history: &[f32], least: usize) -> Option<f32> {
-    let oldest = history.iter().take(least).filter(|y| !y.is_nan() && **y != 0.0).map(|y| f64::from(y.abs()));
-    let (sum, n) = oldest.fold((0.0, 0u32), |(sum, n), y| (sum + y, n + 1));
-    Some((sum / f64::from(n)) as f32).filter(|level| level.is_finite() && *level > 0.0)
 }
 
 /// Writes inputs one after another.

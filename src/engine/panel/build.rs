@@ -110,7 +110,7 @@ impl Panel {
         let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
         let (rows, starts) = by_series(owner, keys.len());
         let mut placed = Placed { cells: Vec::with_capacity(rows.len()), rows, starts };
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(table.rows);
         let mut own: Vec<(i64, u32)> = Vec::new();
         for (index, key) in keys.into_iter().enumerate() {
             let range = placed.range(index);
