@@ -169,6 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn integers_of_any_size_are_coded_as_they_come() {
+        let mut budget = Budget::new(64 << 20);
+        let mut dictionary = Dictionary::default();
+        let keys = [i64::MAX, 3, MOST_SMALL as i64, i64::MIN, 3, i64::MAX, MOST_SMALL as i64 - 1, MOST_SMALL as i64];
+        let codes: Result<Vec<u32>> = keys.iter().map(|key| dictionary.integer(*key, &mut budget)).collect();
+        assert_eq!(codes, Ok(vec![0, 1, 2, 3, 1, 0, 4, 2]));
+    }
+
+    #[test]
     fn many_texts_keep_their_codes_while_the_table_grows() {
         let mut budget = Budget::new(64 << 20);
         let mut dictionary = Dictionary::default();

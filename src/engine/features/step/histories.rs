@@ -38,13 +38,9 @@ impl Histories {
             false => norm.compress(*y) - features.effects.at(panel, series, step as i64),
         };
         let values: Vec<f32> = history.iter().enumerate().map(value).collect();
-        let mut sums = vec![(0.0, 0)];
-        for block in values.chunks_exact(BLOCK) {
-            sums.push(block.iter().fold(sums[sums.len() - 1], add));
-        }
         self.levels.push(level);
+        self.sums.push(sums(&values));
         self.values.push(values);
-        self.sums.push(sums);
     }
 
     /// The mean of known values in steps `[from, to)`.
@@ -60,6 +56,15 @@ impl Histories {
     }
 }
 
+/// Sum and count before the first step of each block.
+fn sums(values: &[f32]) -> Vec<(f64, u32)> {
+    let mut sums = vec![(0.0, 0)];
+    for block in values.chunks_exact(BLOCK) {
+        sums.push(block.iter().fold(sums[sums.len() - 1], add));
+    }
+    sums
+}
+
 /// A sum and a count with one more value, if it is known.
 fn add((sum, count): (f64, u32), value: &f32) -> (f64, u32) {
     if value.is_nan() { (sum, count) } else { (sum + f64::from(*value), count + 1) }
@@ -71,4 +76,31 @@ pub fn first_level(history: &[f32], least: usize) -> Option<f32> {
     let oldest = history.iter().take(least).filter(|y| !y.is_nan() && **y != 0.0).map(|y| f64::from(y.abs()));
     let (sum, n) = oldest.fold((0.0, 0u32), |(sum, n), y| (sum + y, n + 1));
     Some((sum / f64::from(n)) as f32).filter(|level| level.is_finite() && *level > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_those_of_the_values_between_two_steps() {
+        let values: Vec<f32> =
+            (0..40).map(|step| if step % 7 == 3 { f32::NAN } else { (step * step) as f32 }).collect();
+        let histories = Histories {
+            numeric: Vec::new(),
+            codes: Vec::new(),
+            levels: vec![1.0],
+            sums: vec![sums(&values)],
+            values: vec![values.clone()],
+        };
+        for from in -2..42i64 {
+            for to in from..42 {
+                let between =
+                    values[from.clamp(0, 40) as usize..to.clamp(0, 40) as usize].iter().filter(|y| !y.is_nan());
+                let (sum, count) = between.fold((0.0, 0), add);
+                let mean = (count > 0).then(|| (sum / f64::from(count)) as f32);
+                assert_eq!(histories.mean(0, from, to), mean, "from {from} to {to}");
+            }
+        }
+    }
 }
