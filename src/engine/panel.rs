@@ -130,10 +130,10 @@ impl Panel {
     }
 
     /// The panel with other histories, `[len]` for each series.
-    pub fn with_histories(&self, histories: impl Iterator<Item = Vec<f32>>) -> Panel {
+    pub fn with_histories(&self, histories: impl Iterator<Item: AsRef<[f32]>>) -> Panel {
         let mut target = vec![f32::NAN; self.target.len()];
         for (series, history) in self.series.iter().zip(histories) {
-            target[series.offset..series.offset + series.len].copy_from_slice(&history);
+            target[series.offset..series.offset + series.len].copy_from_slice(history.as_ref());
         }
         Panel { target: Arc::new(target), ..self.clone() }
     }
