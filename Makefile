@@ -11,8 +11,8 @@ test:            ## All tests, against a private server
 	scripts/test.sh
 lint:            ## Formatting and clippy
 	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo fmt --check && cargo clippy --release --all-targets -- -D warnings && PGRX_PG_CONFIG_PATH=$$(command -v $$PG_CONFIG) cargo clippy --release --features pg$$(major) -- -D warnings'
-bench:           ## Samples a second of the training step, on a quiet machine
-	bash -c '. scripts/common.sh; cd "$$ROOT"; cargo bench --bench training_step'
+bench:           ## Speed and memory beside peers from PyPI, on a quiet machine; FAST=1 takes minutes
+	benches/run.sh
 reference:       ## What SQL answers against numpy and torch
 	tests/reference/run.sh
 accuracy:        ## The benchmark sets in DATA through SQL with untouched defaults, beside naive and published figures

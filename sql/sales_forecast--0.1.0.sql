@@ -116,7 +116,7 @@ COMMENT ON COLUMN sales_forecast.version.value IS 'Error of the model.';
 COMMENT ON COLUMN sales_forecast.version.baseline IS 'Simple method it was compared with.';
 COMMENT ON COLUMN sales_forecast.version.baseline_value IS 'Error of the baseline on the same data.';
 COMMENT ON COLUMN sales_forecast.version.skill IS '1 - value / baseline_value: above 0 the model is better than the baseline.';
-COMMENT ON COLUMN sales_forecast.version.metrics IS 'All error measures of the model and its baselines.';
+COMMENT ON COLUMN sales_forecast.version.metrics IS 'All error measures of the model and its baselines, and the seconds of every stage of the training.';
 COMMENT ON COLUMN sales_forecast.version.config IS 'Everything the training was told, defaults filled in.';
 COMMENT ON COLUMN sales_forecast.version.row_security_active IS 'Whether row-level security hid rows of the source from the training.';
 COMMENT ON COLUMN sales_forecast.version.body IS 'Weights, scaling and dictionaries as a safetensors file.';

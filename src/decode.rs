@@ -14,6 +14,7 @@ use crate::scan::Kind;
 use crate::source::{Needed, SourceError};
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+const LARGE_PAGE: usize = 2 << 20;
 /// What a scan is called in a message about memory.
 pub(crate) const WHAT: &str = "reading the source";
 
@@ -95,52 +96,79 @@ impl Sink {
     /// Makes room for `rows` more rows; `None` if the system has no memory for them.
     pub(crate) fn reserve(&mut self, rows: usize) -> Option<()> {
         match &mut self.values {
-            Values::Times { values, .. } => values.try_reserve_exact(rows),
-            Values::Numbers { numbers, .. } => numbers.values.try_reserve_exact(rows),
-            Values::Categories { codes, .. } => codes.try_reserve_exact(rows),
+            Values::Times { values, .. } => reserve(values, rows),
+            Values::Numbers { numbers, .. } => reserve(&mut numbers.values, rows),
+            Values::Categories { codes, .. } => reserve(codes, rows),
         }
-        .ok()
     }
 
-    /// Appends the value of row `row` (zero-based).
+    /// Whether values lie in the executor's memory, so that each must be read while its row is there.
+    pub(crate) fn is_text(&self) -> bool {
+        let texts = [Category::Text, Category::Padded, Category::Name];
+        matches!(&self.values, Values::Categories { from, .. } if texts.contains(from))
+    }
+
+    /// The code of a text in row `row` (zero-based).
     ///
     /// # Safety
-    /// `datum` is a value, or with `null` anything, of the type that the sink was made for.
+    /// `datum` is a non-null value of the type that the sink was made for, which [`Sink::is_text`].
     ///
     /// # Errors
-    /// Text that is not valid in the database's encoding, and `OutOfMemory` of a dictionary.
-    #[inline]
-    pub(crate) unsafe fn push(&mut self, datum: Datum, null: bool, row: usize, budget: &mut Budget) -> Result<()> {
+    /// Text that is not valid in the database's encoding, and `OutOfMemory` of the dictionary.
+    pub(crate) unsafe fn text_code(&mut self, datum: Datum, row: usize, budget: &mut Budget) -> Result<u32> {
         match &mut self.values {
-            Values::Times { from, values, infinite, first } => {
-                let time = if null { Ok(NULL_TIME) } else { time(*from, datum) };
-                values.push(time.unwrap_or_else(|text| {
+            // SAFETY: the caller's promise: the datum is of this type.
+            Values::Categories { from, dictionary, .. } => unsafe {
+                text(*from, datum, |bytes| text_code(bytes, dictionary, budget, &self.name, row))
+            },
+            _ => Ok(NULL_CODE),
+        }
+    }
+
+    /// Appends rows, each a value and whether it is NULL instead; `first` is the number (zero-based) of the first. Texts
+    /// are given as their codes.
+    ///
+    /// # Errors
+    /// `OutOfMemory` of a dictionary.
+    pub(crate) fn extend(
+        &mut self,
+        rows: impl Iterator<Item = (Datum, bool)> + Clone,
+        first: usize,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        match &mut self.values {
+            Values::Times { from, values, infinite, first: example } => {
+                let known = |(datum, null)| if null { Ok(NULL_TIME) } else { time(*from, datum) };
+                values.extend(rows.clone().map(|row| known(row).unwrap_or(NULL_TIME)));
+                for (row, text) in rows.enumerate().filter_map(|(row, value)| Some((row, known(value).err()?))) {
                     *infinite += 1;
-                    first.get_or_insert((row, text));
-                    NULL_TIME
-                }));
-            }
-            Values::Numbers { from, numbers } => {
-                let value = if null { f32::NAN } else { number(*from, datum) };
-                if !value.is_finite() && !null {
-                    refuse(numbers, *from, datum, row);
-                } else {
-                    numbers.values.push(value);
+                    example.get_or_insert((first + row, text));
                 }
             }
-            Values::Categories { codes, .. } if null => codes.push(NULL_CODE),
-            Values::Categories { from, codes, dictionary } => {
-                let code = match from {
-                    Category::Int4 => dictionary.integer(i64::from(int4(datum)), budget)?,
-                    Category::Int8 => dictionary.integer(int8(datum), budget)?,
-                    Category::Int2 => dictionary.integer(i64::from(int2(datum)), budget)?,
-                    Category::Bool => dictionary.boolean(boolean(datum), budget)?,
-                    Category::Text | Category::Padded | Category::Name => {
-                        // SAFETY: the caller's promise: the datum is of this type.
-                        unsafe { text(*from, datum, |bytes| text_code(bytes, dictionary, budget, &self.name, row))? }
+            Values::Numbers { from, numbers } => {
+                let from = *from;
+                let start = numbers.values.len();
+                numbers
+                    .values
+                    .extend(rows.clone().map(|(datum, null)| if null { f32::NAN } else { number(from, datum) }));
+                for (row, (datum, null)) in rows.enumerate() {
+                    if !numbers.values[start + row].is_finite() && !null {
+                        numbers.values[start + row] = f32::NAN;
+                        refuse(numbers, from, datum, first + row);
                     }
-                };
-                codes.push(code);
+                }
+            }
+            Values::Categories { from, codes, dictionary } => {
+                for (datum, null) in rows {
+                    codes.push(match from {
+                        _ if null => NULL_CODE,
+                        Category::Int4 => dictionary.integer(i64::from(int4(datum)), budget)?,
+                        Category::Int8 => dictionary.integer(int8(datum), budget)?,
+                        Category::Int2 => dictionary.integer(i64::from(int2(datum)), budget)?,
+                        Category::Bool => dictionary.boolean(boolean(datum), budget)?,
+                        Category::Text | Category::Padded | Category::Name => datum.value() as u32,
+                    });
+                }
             }
         }
         Ok(())
@@ -164,6 +192,20 @@ impl Sink {
         };
         Ok((self.name, column))
     }
+}
+
+/// Room for more values, in large pages where there are many: a page of 4 kB at a time, the kernel takes as long to hand out
+/// memory as the scan takes to fill it.
+fn reserve<T>(values: &mut Vec<T>, more: usize) -> Option<()> {
+    values.try_reserve_exact(more).ok()?;
+    let spare = values.spare_capacity_mut();
+    let start = spare.as_ptr().align_offset(LARGE_PAGE);
+    let bytes = size_of_val(spare).saturating_sub(start * size_of::<T>()) / LARGE_PAGE * LARGE_PAGE;
+    if bytes > 0 {
+        // SAFETY: whole pages inside memory that the vector owns; the advice changes nothing that can be read from them.
+        unsafe { libc::madvise(spare.as_mut_ptr().wrapping_add(start).cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+    Some(())
 }
 
 /// Reads single values of one type.
@@ -293,7 +335,6 @@ fn refuse(numbers: &mut Numbers, from: Number, datum: Datum, row: usize) {
     };
     numbers.not_finite += 1;
     numbers.first_not_finite.get_or_insert((row, text));
-    numbers.values.push(f32::NAN);
 }
 
 /// Hands the bytes of a text to `f`, detoasted if need be.

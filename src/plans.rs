@@ -19,6 +19,8 @@ const MOST: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Once,
+    /// As once, and planned with parallel workers where that is faster: rows come in no certain order.
+    Parallel,
     Kept,
 }
 
@@ -33,6 +35,7 @@ thread_local! {
 /// A planned statement, in use until it is dropped.
 pub struct Statement {
     plan: SPIPlanPtr,
+    is_kept: bool,
 }
 
 impl Statement {
@@ -44,19 +47,38 @@ impl Statement {
     pub fn new(query: &str, types: Vec<Oid>, life: Life) -> Result<Statement> {
         let key = (query.to_owned(), types, rights::current_user());
         let found = KEPT.with_borrow(|kept| kept.get(&key).copied()).filter(|_| life == Life::Kept);
-        let statement = Statement::of(found.map_or_else(|| prepare(query, &key.1), Ok)?);
-        if life == Life::Once && scope::is_restricted() && statement.reads_temporary()? {
+        let plan = found.map_or_else(|| prepare(query, &key.1, life), Ok)?;
+        let mut statement = Statement::of(plan, found.is_some());
+        if life != Life::Kept && scope::is_restricted() && statement.reads_temporary()? {
             return Err(SourceError::Temporary.into());
         }
         if life == Life::Kept && found.is_none() {
-            keep(key, statement.plan);
+            statement.is_kept = keep(key, statement.plan);
         }
         Ok(statement)
     }
 
-    fn of(plan: SPIPlanPtr) -> Statement {
+    fn of(plan: SPIPlanPtr, is_kept: bool) -> Statement {
         IN_USE.set(IN_USE.get() + 1);
-        Statement { plan }
+        Statement { plan, is_kept }
+    }
+
+    /// Rows that the planner expects of a statement without parameters.
+    pub fn expected_rows(&self) -> usize {
+        // SAFETY: the plan is live. What is planned for it belongs to the current owner of resources if the plan is kept,
+        // else to none, and is released to the same; it holds planned statements, of which a SELECT has a tree.
+        unsafe {
+            let owner = if self.is_kept { pg_sys::CurrentResourceOwner } else { std::ptr::null_mut() };
+            let cached = pg_sys::SPI_plan_get_cached_plan(self.plan);
+            if cached.is_null() {
+                return 0;
+            }
+            let statements: PgList<pg_sys::PlannedStmt> = PgList::from_pg((*cached).stmt_list);
+            let tree = statements.head().map_or(std::ptr::null_mut(), |statement| (*statement).planTree);
+            let rows = if tree.is_null() { 0.0 } else { (*tree).plan_rows };
+            pg_sys::ReleaseCachedPlan(cached, owner);
+            rows as usize
+        }
     }
 
     /// The plan, good for the SPI connection in which it was asked for.
@@ -107,12 +129,13 @@ impl Drop for Statement {
     }
 }
 
-fn prepare(query: &str, types: &[Oid]) -> Result<SPIPlanPtr> {
+fn prepare(query: &str, types: &[Oid], life: Life) -> Result<SPIPlanPtr> {
     let nul = || SourceError::NotOneSelect { reason: "it holds a NUL character".into() };
     let text = to_server(query).ok_or_else(nul)?;
     let (count, mut types) = (i32::try_from(types.len()).unwrap_or(i32::MAX), types.to_vec());
+    let options = if life == Life::Parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };
     // SAFETY: `text` and `types` outlive the call, which copies them.
-    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), count, types.as_mut_ptr()) };
+    let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), options) };
     match plan.is_null() {
         // SAFETY: a plain read of SPI's own variable.
         true => Err(not_one_select(unsafe { pg_sys::SPI_result })),
@@ -120,7 +143,8 @@ fn prepare(query: &str, types: &[Oid]) -> Result<SPIPlanPtr> {
     }
 }
 
-fn keep(key: Key, plan: SPIPlanPtr) {
+/// Keeps a plan if there is room for it, and says whether.
+fn keep(key: Key, plan: SPIPlanPtr) -> bool {
     KEPT.with_borrow_mut(|kept| {
         // A source may itself call forecast: what runs further out must stay.
         if kept.len() >= MOST && IN_USE.get() == 1 {
@@ -130,10 +154,12 @@ fn keep(key: Key, plan: SPIPlanPtr) {
             });
         }
         // SAFETY: a plan that was just made in this connection. One that is refused dies with the connection.
-        if kept.len() < MOST && unsafe { pg_sys::SPI_keepplan(plan) } == 0 {
+        let is_kept = kept.len() < MOST && unsafe { pg_sys::SPI_keepplan(plan) } == 0;
+        if is_kept {
             kept.insert(key, plan);
         }
-    });
+        is_kept
+    })
 }
 
 /// The error for what SPI does not take as a SELECT.

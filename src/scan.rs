@@ -1,21 +1,19 @@
 //! Runs one SELECT and collects its rows as columns, reading every value where the executor left it.
 #![allow(unsafe_code)]
 
+use pgrx::PgTupleDesc;
 use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{PgTupleDesc, pg_guard};
 use std::ffi::{CStr, CString};
 
-use crate::decode::{Sink, WHAT};
 use crate::encoding::{from_server, to_server};
-use crate::engine::Error;
 use crate::engine::budget::Budget;
 use crate::engine::table::Table;
 use crate::plans::{Life, Statement, not_one_select};
-use crate::report::{Failure, Result};
+use crate::report::Result;
 use crate::source::{Needed, SourceError};
+use receiver::Receiver;
 
-/// Rows that columns grow by at first, and between two looks at interrupts.
-const BATCH: usize = 4096;
+mod receiver;
 
 /// What a result column is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +24,16 @@ pub enum Kind {
     Number,
     /// int2, int4, int8, boolean, text, varchar, character or name, as codes; blanks at the end of a character(n) are cut.
     Category,
+}
+
+impl Kind {
+    /// Bytes of one row.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Kind::Time => 8,
+            Kind::Number | Kind::Category => 4,
+        }
+    }
 }
 
 impl From<Kind> for Needed {
@@ -54,6 +62,14 @@ pub enum Param<'a> {
     Jsonb(&'a str),
 }
 
+/// Whether a plan may read with parallel workers, so that rows come in an order that differs from run to run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Workers {
+    #[default]
+    Refused,
+    Allowed,
+}
+
 /// A result column of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -75,7 +91,8 @@ pub struct Described {
 pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget, life: Life) -> Result<Table> {
     in_spi(|| {
         let statement = Statement::new(query, params.iter().map(Param::type_oid).collect(), life)?;
-        let mut receiver = Receiver::new(kinds, budget);
+        let expected = if params.is_empty() { statement.expected_rows() } else { 0 };
+        let mut receiver = Receiver::new(kinds, expected, budget);
         let mut options = pg_sys::SPIExecuteOptions { read_only: true, ..Default::default() };
         options.params = param_list(params)?;
         options.dest = (&raw mut receiver).cast();
@@ -87,6 +104,14 @@ pub fn scan(query: &str, params: &[Param], kinds: &[Kind], budget: &mut Budget, 
         }
         receiver.finish()
     })
+}
+
+/// Rows that the planner expects of `query`, which is not run.
+///
+/// # Errors
+/// Only what PostgreSQL raises itself.
+pub fn estimate(query: &str) -> Result<u64> {
+    in_spi(|| Ok(Statement::new(query, vec![], Life::Once)?.expected_rows() as u64))
 }
 
 /// The result columns of `query`, which is parsed and analysed, but not run: no right is checked yet.
@@ -186,132 +211,3 @@ fn param_list(params: &[Param]) -> Result<pg_sys::ParamListInfo> {
         Ok(list)
     }
 }
-
-/// Takes rows from the executor. It is owned by `scan`'s frame, so an error that unwinds frees its columns.
-#[repr(C)]
-struct Receiver<'a> {
-    /// First, so that a pointer to it is a pointer to the whole.
-    callbacks: pg_sys::DestReceiver,
-    kinds: &'a [Kind],
-    budget: &'a mut Budget,
-    sinks: Vec<Sink>,
-    rows: usize,
-    capacity: usize,
-    failure: Option<Failure>,
-}
-
-impl<'a> Receiver<'a> {
-    fn new(kinds: &'a [Kind], budget: &'a mut Budget) -> Self {
-        let callbacks = pg_sys::DestReceiver {
-            receiveSlot: Some(receive),
-            rStartup: Some(start),
-            rShutdown: Some(end),
-            rDestroy: Some(end),
-            mydest: pg_sys::CommandDest::DestTuplestore,
-        };
-        Receiver { callbacks, kinds, budget, sinks: vec![], rows: 0, capacity: 0, failure: None }
-    }
-
-    /// Makes the columns for the types that the executor is about to send.
-    fn start(&mut self, tuple: pg_sys::TupleDesc) -> Result<()> {
-        // SAFETY: the executor's descriptor is live; the copy is freed when it is dropped.
-        let columns = describe_tuple(&unsafe { PgTupleDesc::from_pg_copy(tuple) });
-        if columns.len() != self.kinds.len() {
-            let (value, allowed) = (format!("{} columns", columns.len()), format!("{} columns", self.kinds.len()));
-            return Err(Error::InvalidArgument { name: "source", value, allowed }.into());
-        }
-        let sinks = columns.into_iter().zip(self.kinds);
-        self.sinks = sinks
-            .map(|(column, kind)| Sink::new(column.name, column.base_oid, &column.type_name, *kind))
-            .collect::<Result<_>>()?;
-        Ok(())
-    }
-
-    /// Appends one row.
-    ///
-    /// # Safety
-    /// `slot` is the executor's slot, with values of the types given at the start.
-    #[inline]
-    unsafe fn append(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<()> {
-        if self.rows.is_multiple_of(BATCH) {
-            pgrx::check_for_interrupts!();
-        }
-        if self.rows == self.capacity {
-            self.grow()?;
-        }
-        let width = self.sinks.len();
-        // SAFETY: once deformed, the slot has at least as many values and null marks as there are result columns.
-        let (values, nulls) = unsafe {
-            if usize::try_from((*slot).tts_nvalid).unwrap_or(0) < width {
-                pg_sys::slot_getsomeattrs_int(slot, width as i32);
-            }
-            (
-                std::slice::from_raw_parts((*slot).tts_values, width),
-                std::slice::from_raw_parts((*slot).tts_isnull, width),
-            )
-        };
-        for ((sink, value), null) in self.sinks.iter_mut().zip(values).zip(nulls) {
-            // SAFETY: the executor's value is of the type that the sink was made for in `start`.
-            unsafe { sink.push(*value, *null, self.rows, self.budget)? };
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// Doubles the room for rows, or takes what the budget still allows.
-    #[cold]
-    fn grow(&mut self) -> Result<()> {
-        let width: usize = self.sinks.iter().map(Sink::width).sum();
-        let wanted = self.capacity.max(BATCH);
-        // A column may lie in memory twice while it is moved.
-        let moved = 8 * self.capacity as u64;
-        let allowed = self.budget.left().saturating_sub(moved) / width.max(1) as u64;
-        let more = wanted.min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        let bytes = (width * more) as u64;
-        let exceeded = self.budget.exceeded(WHAT, self.budget.used() + (width * wanted) as u64);
-        if more < (wanted / 8).min(BATCH) {
-            return Err(exceeded.into());
-        }
-        self.budget.take(WHAT, bytes)?;
-        for sink in &mut self.sinks {
-            sink.reserve(more).ok_or_else(|| exceeded.clone())?;
-        }
-        self.capacity += more;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Table> {
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => {
-                let columns = self.sinks.into_iter().map(Sink::finish).collect::<Result<_>>()?;
-                Ok(Table { rows: self.rows, columns })
-            }
-        }
-    }
-}
-
-/// Executor callback: before the first row.
-#[pg_guard]
-unsafe extern "C-unwind" fn start(this: *mut pg_sys::DestReceiver, _operation: i32, tuple: pg_sys::TupleDesc) {
-    // SAFETY: `this` is the receiver that `scan` handed over, and `scan` does not touch it meanwhile.
-    let receiver = unsafe { &mut *this.cast::<Receiver>() };
-    receiver.failure = receiver.start(tuple).err();
-}
-
-/// Executor callback: one row. False ends the scan early.
-#[pg_guard]
-unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, this: *mut pg_sys::DestReceiver) -> bool {
-    // SAFETY: as in `start`; the slot is the executor's.
-    unsafe {
-        let receiver = &mut *this.cast::<Receiver>();
-        if receiver.failure.is_none() {
-            receiver.failure = receiver.append(slot).err();
-        }
-        receiver.failure.is_none()
-    }
-}
-
-/// Executor callback: after the last row. The columns stay with `scan`.
-#[pg_guard]
-unsafe extern "C-unwind" fn end(_this: *mut pg_sys::DestReceiver) {}

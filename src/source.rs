@@ -2,6 +2,7 @@
 
 mod error;
 mod index;
+mod newest;
 mod relation;
 mod select;
 mod statement;
@@ -15,16 +16,17 @@ use crate::engine::table::{Column, Table, Value};
 use crate::names;
 use crate::plans::Life;
 use crate::report::Result;
-use crate::scan::{self, Kind, Param};
+use crate::scan::{self, Kind, Param, Workers};
 use crate::scope;
 
 pub use error::{Needed, SourceError};
+pub use newest::Newest;
 pub use select::{Clauses, Role, Selection, SourceColumn, TypeClass, column_reference};
 
 /// The schemas of the search_path that exist, in order, without the implicit ones.
 const SCHEMAS: &str = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS s";
 
-/// Memory for the few rows that it returns.
+/// Memory for the few rows that queries about a source return.
 const CATALOGUE_BYTES: u64 = 16 << 20;
 
 /// What a model is trained on, as it is stored with the model.
@@ -84,7 +86,16 @@ impl Source {
     /// # Errors
     /// Those of [`scan::scan`].
     pub fn read(&self, selection: &Selection, params: &[Param], budget: &mut Budget) -> Result<Table> {
-        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget, self.life()))
+        let life = if selection.workers == Workers::Allowed { Life::Parallel } else { self.life() };
+        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget, life))
+    }
+
+    /// Rows that the planner expects of a selection without parameters.
+    ///
+    /// # Errors
+    /// What PostgreSQL raises itself.
+    pub fn estimate(&self, selection: &Selection) -> Result<u64> {
+        self.pinned(|| scan::estimate(&selection.query))
     }
 
     /// The source as an item of a FROM clause, without an alias.

@@ -316,7 +316,7 @@ fn main() {
         );
     }
     let view = View::default();
-    let panel = Panel::build(&set.table(hidden), &roles, &options, &model.spec.frame, view).expect("panel");
+    let panel = Panel::build(set.table(hidden), &roles, &options, &model.spec.frame, view).expect("panel");
     let wanted: Vec<usize> = (0..panel.series.len()).collect();
     let nodes = Nodes::new(panel, &roles, &options, None).expect("no hierarchy");
     let panel = &nodes.panel;

@@ -23,6 +23,7 @@ use crate::{events, settings};
 use super::call::key_json;
 use super::forecast::share;
 use super::notices::Reporter;
+use super::rows;
 use super::time::Class;
 use super::train::{self, Call};
 
@@ -62,7 +63,7 @@ fn forecast_backtest(
         let mut budget = Budget::new(settings::max_memory());
         request.events = or_raise(events::read(events, &call.roles, &mut budget));
     }
-    let table = or_raise(train::read(&source, &columns, &call));
+    let table = or_raise(rows::read(&source, &columns, &call));
     let class = loaded.time_class.unwrap_or(Class::Local);
     let mut progress = Reporter::new(Instant::now());
     let mut rows: Vec<Row> = Vec::new();

@@ -11,6 +11,7 @@ mod evaluate;
 mod forecast;
 mod models;
 mod notices;
+mod rows;
 mod score;
 mod scorer;
 mod selection;

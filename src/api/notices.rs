@@ -2,28 +2,57 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
 use crate::engine::hierarchy::Reconciliation;
 use crate::engine::reconciled::Level;
 use crate::engine::request::Progress;
 use crate::engine::train::Trained;
 use crate::report;
+use crate::settings;
+use crate::source::Newest;
 
 /// Between two NOTICEs of progress.
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
-/// Looks for interrupts at every step and tells how far it is now and then.
+/// Looks for interrupts at every step, tells how far it is now and then, and measures the stages.
 pub struct Reporter {
     started: Instant,
     said: Instant,
+    /// Seconds of the stages that are over, in order.
+    stages: Vec<(&'static str, f64)>,
+    stage: &'static str,
+    since: Instant,
 }
 
 impl Reporter {
     pub fn new(started: Instant) -> Reporter {
-        Reporter { started, said: started }
+        Reporter { started, said: started, stages: Vec::new(), stage: "reading", since: started }
+    }
+
+    /// A stage ends where the next one begins; one that comes again adds to what it took before.
+    fn enter(&mut self, stage: &'static str) {
+        if stage == self.stage {
+            return;
+        }
+        let seconds = self.since.elapsed().as_secs_f64();
+        match self.stages.iter_mut().find(|(name, _)| *name == self.stage) {
+            Some((_, sum)) => *sum += seconds,
+            None => self.stages.push((self.stage, seconds)),
+        }
+        (self.stage, self.since) = (stage, Instant::now());
+    }
+
+    /// Seconds by stage.
+    pub fn finish(mut self) -> Json {
+        self.enter("");
+        let rounded = |seconds: f64| (seconds * 1e3).round() / 1e3;
+        self.stages.iter().map(|(stage, seconds)| ((*stage).to_string(), Json::from(rounded(*seconds)))).collect()
     }
 
     pub fn step(&mut self, Progress { stage, done, loss }: Progress) {
         pgrx::check_for_interrupts!();
+        self.enter(stage);
         if self.said.elapsed() < NOTICE_EVERY {
             return;
         }
@@ -31,6 +60,14 @@ impl Reporter {
         let seconds = self.started.elapsed().as_secs();
         report::notice(&format!("{stage}: {:.0} %, loss {loss:.4}, {seconds} s", 100.0 * done));
     }
+}
+
+/// Tells that a training sees a part of its source only.
+pub fn reads_newest(Newest { from, days, all_days, all_rows }: &Newest) {
+    let limit = settings::max_memory() >> 20;
+    report::notice(&format!(
+        "{all_rows} rows are more than sales_forecast.max_memory (now {limit} MB) holds: the newest {days} of {all_days} days are read, from {from} on"
+    ));
 }
 
 /// Tells what came of a training.

@@ -15,15 +15,15 @@ use crate::engine::evaluation::Compared;
 use crate::engine::metrics::Scores;
 use crate::engine::reconciled::Level;
 use crate::engine::request::Request;
-use crate::engine::table::Table;
 use crate::engine::train::Trained;
 use crate::engine::{Error, regression, train};
-use crate::report::{self, or_raise};
+use crate::report::or_raise;
 use crate::scan::Kind as ColumnKind;
-use crate::source::{Clauses, Role, Source, SourceColumn};
+use crate::source::{Role, Source, SourceColumn};
 use crate::{device, events, settings};
 
 use super::notices::{Reporter, summarise};
+use super::rows;
 use super::time;
 
 type Row = (String, i32, i64, i64, i32, f64, String, Option<f64>, String, Option<f64>, Option<f64>);
@@ -106,9 +106,9 @@ fn fit(mut call: Call) -> Row {
         let mut budget = Budget::new(settings::max_memory());
         request.events = or_raise(events::read(events, &call.roles, &mut budget));
     }
-    let table = or_raise(read(&source, &columns, &call));
+    let mut progress = Reporter::new(Instant::now());
+    let table = or_raise(rows::read(&source, &columns, &call));
     let rows = table.rows as i64;
-    let mut progress = Reporter::new(started);
     let mut published = match regression {
         true => {
             let trained = or_raise(regression::train(&table, &request, &mut |step| progress.step(step)));
@@ -128,6 +128,7 @@ fn fit(mut call: Call) -> Row {
     };
     published.card.device = request.device_name.clone();
     published.card.rows = rows;
+    published.card.metrics["seconds"] = progress.finish();
     published.spec["search_path"] = json!(match &source {
         Source::Query { search_path, .. } => Some(search_path),
         Source::Relation { .. } => None,
@@ -212,17 +213,10 @@ pub(super) fn wanted<'a>(roles: &'a Roles, options: &'a Options, columns: &[Sour
     let covariates = [&roles.statics, &roles.past, &roles.future, &roles.features];
     wanted.extend(covariates.into_iter().flatten().map(|name| (name.as_str(), free(name))));
     wanted.extend(options.stockout_column.as_deref().map(|name| (name, Role::Number)));
+    // In the table's own order, so that a table that is read as a whole needs no projection.
+    wanted.sort_by_key(|(name, _)| columns.iter().position(|column| column.name == *name));
     wanted.dedup_by(|a, b| a.0 == b.0);
     wanted
-}
-
-pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> report::Result<Table> {
-    let wanted = wanted(&call.roles, &call.options, columns);
-    let selection = source.select(columns, &wanted, &Clauses::default())?;
-    let mut table = source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?;
-    let names = wanted.iter().map(|(name, _)| (*name).to_string());
-    table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
-    Ok(table)
 }
 
 fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {

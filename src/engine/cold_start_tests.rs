@@ -9,6 +9,7 @@ use super::super::panel::View;
 use super::super::request::Request;
 use super::super::table::{Categories, Column, Numbers, Table, Value};
 use super::super::train::train;
+use super::super::work::Work;
 use super::*;
 
 const DAY: i64 = 86_400_000_000;
@@ -144,7 +145,8 @@ fn without_peers_there_is_no_answer() {
     let all: Vec<usize> = (0..SERIES as usize).collect();
     let empty = nodes.panel.forgetting(&all, 0);
     assert_eq!(model.by_peers(&empty, &[0, SERIES as usize], HORIZON), Ok(vec![None, None]));
-    assert_eq!(model.paths(&empty, &[0], HORIZON).map(|told| told[0].points.clone()), Ok(vec![0.0; HORIZON]));
+    let work = &mut Work { threads: 1, pause: &mut || () };
+    assert_eq!(model.paths(&empty, &[0], HORIZON, work).map(|told| told[0].points.clone()), Ok(vec![0.0; HORIZON]));
     assert!(model.newcomers(&empty).is_empty());
 }
 

@@ -11,10 +11,16 @@ const WHAT: &str = "the dictionary of a category column";
 /// A value's entry in the hash table and in the list, without the letters of a text.
 const ENTRY_BYTES: u64 = 64;
 
+/// Integers from 0 up to here find their code in a table by position.
+const MOST_SMALL: usize = 1 << 20;
+
 /// The distinct values of one column and the code of each.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     hasher: hashbrown::DefaultHashBuilder,
+    /// Codes of small integers by their value, [`NULL_CODE`] for those not seen.
+    small: Vec<u32>,
+    /// All other integers.
     integers: HashTable<(i64, u32)>,
     texts: HashTable<u32>,
     booleans: [Option<u32>; 2],
@@ -31,8 +37,16 @@ impl Dictionary {
     /// `OutOfMemory` when a new value does not fit into `budget`.
     #[inline]
     pub fn integer(&mut self, key: i64, budget: &mut Budget) -> Result<u32> {
-        match self.last_integer {
-            Some((last, code)) if last == key => return Ok(code),
+        match usize::try_from(key).ok().and_then(|key| self.small.get(key)) {
+            Some(&code) if code != NULL_CODE => Ok(code),
+            _ => self.other_integer(key, budget),
+        }
+    }
+
+    fn other_integer(&mut self, key: i64, budget: &mut Budget) -> Result<u32> {
+        match (usize::try_from(key), self.last_integer) {
+            (Ok(small), _) if small < MOST_SMALL => return self.add_small(small, budget),
+            (_, Some((last, code))) if last == key => return Ok(code),
             _ => {}
         }
         let hash = self.hasher.hash_one(key);
@@ -41,6 +55,18 @@ impl Dictionary {
             None => self.add_integer(key, hash, budget)?,
         };
         self.last_integer = Some((key, code));
+        Ok(code)
+    }
+
+    #[cold]
+    fn add_small(&mut self, key: usize, budget: &mut Budget) -> Result<u32> {
+        if key >= self.small.len() {
+            let entries = (key + 1).next_power_of_two();
+            budget.take(WHAT, 4 * (entries - self.small.len()) as u64)?;
+            self.small.resize(entries, NULL_CODE);
+        }
+        let code = self.add(Value::Int(key as i64), ENTRY_BYTES, budget)?;
+        self.small[key] = code;
         Ok(code)
     }
 
@@ -140,6 +166,15 @@ mod tests {
             [7, 7, -1, 7, 0].iter().map(|key| dictionary.integer(*key, &mut budget)).collect();
         assert_eq!(codes, Ok(vec![0, 0, 1, 0, 2]));
         assert_eq!(dictionary.into_values(), [Value::Int(7), Value::Int(-1), Value::Int(0)]);
+    }
+
+    #[test]
+    fn integers_of_any_size_are_coded_as_they_come() {
+        let mut budget = Budget::new(64 << 20);
+        let mut dictionary = Dictionary::default();
+        let keys = [i64::MAX, 3, MOST_SMALL as i64, i64::MIN, 3, i64::MAX, MOST_SMALL as i64 - 1, MOST_SMALL as i64];
+        let codes: Result<Vec<u32>> = keys.iter().map(|key| dictionary.integer(*key, &mut budget)).collect();
+        assert_eq!(codes, Ok(vec![0, 1, 2, 3, 1, 0, 4, 2]));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use super::shape::{needs_window, shape_of};
 const SCALED_SAMPLES: usize = 20_000;
 /// Samples that the validation loss is measured on at most.
 const VALIDATED: usize = 8192;
+/// Samples for each one drawn in a whole training, above which they are drawn by themselves.
+const DRAWN_OF: usize = 4;
 
 /// The settings of one fit, chosen from the data where the user did not.
 #[derive(Debug, Clone)]
@@ -53,10 +55,14 @@ impl Fit {
             (_, Layout::Step) => 5,
             (_, Layout::Window) => 8,
         };
-        let fit = Fit { expert, layout, horizon, lookback, members: network.members.unwrap_or(members) };
-        let features = fit.features(panel, request, 0);
-        let samples = Origins::of(panel, features.least_history(), features.targets(), 0).count;
-        (samples > 0).then_some(fit)
+        let season = panel.calendar.frequency.season();
+        let (least, targets) = match layout {
+            Layout::Step => (StepFeatures::needed(season), 1),
+            Layout::Window => (WindowFeatures::needed(season, horizon), horizon),
+        };
+        let samples = Origins::of(panel, least, targets, 0).count;
+        let members = network.members.unwrap_or(members);
+        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members })
     }
 
     /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
@@ -98,11 +104,15 @@ pub(super) fn fit(
 ) -> Result<(Vec<Member>, usize)> {
     let mut members = Vec::new();
     let mut epochs = 0;
+    // Members that read one step at a time differ in the scalers of their inputs alone.
+    let shared = (plan.layout == Layout::Step).then(|| plan.features(panel, request, 0));
+    let prepared = shared.as_ref().map(|features| features.prepare(panel));
     for index in 0..plan.members {
         let mut inner = |share: f32, loss: f32| {
             progress(Progress { stage, done: (index as f32 + share) / plan.members as f32, loss });
         };
-        let (member, run) = fit_member(panel, request, plan, index, &mut inner)?;
+        let own = shared.clone().unwrap_or_else(|| plan.features(panel, request, index));
+        let (member, run) = fit_member((panel, request), (plan, index), (own, prepared.as_ref()), &mut inner)?;
         members.push(member);
         epochs = run;
     }
@@ -110,10 +120,9 @@ pub(super) fn fit(
 }
 
 fn fit_member(
-    panel: &Panel,
-    request: &Request,
-    plan: &Fit,
-    index: usize,
+    (panel, request): (&Panel, &Request),
+    (plan, index): (&Fit, usize),
+    (mut features, shared): (Features, Option<&Prepared>),
     progress: &mut dyn FnMut(f32, f32),
 ) -> Result<(Member, usize)> {
     let options = &request.options.network;
@@ -125,9 +134,8 @@ fn fit_member(
     };
     let seed = request.options.seed.wrapping_mul(1_000_003).wrapping_add(kind + index as u64);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut features = plan.features(panel, request, index);
     let by_step = plan.layout == Layout::Step;
-    scale_inputs(&mut features, panel, &mut random);
+    scale_inputs(&mut features, shared, panel, &mut random);
     let loss = plan.expert.loss(&loss(request));
     let shape = shape_of(options, &features, &loss)?;
     let recipe = Recipe {
@@ -139,15 +147,15 @@ fn fit_member(
         seed,
     };
     let network = Network::new(shape, seed, &request.device);
-    let mut run = Run { features: &features, panel, plan, trainer: Trainer::new(network, recipe)?, random };
+    let mut run = Run { features: &features, shared, panel, plan, trainer: Trainer::new(network, recipe)?, random };
     let epochs = run.train(request, progress)?;
     let network = run.trainer.finish()?;
     Ok((Member { expert: plan.expert, features, network }, epochs))
 }
 
-/// Fits the scalers of step inputs on some of the samples.
-fn scale_inputs(features: &mut Features, panel: &Panel, random: &mut ChaCha8Rng) {
-    let Features::Step(step) = features else { return };
+/// Fits the scalers of step inputs on some of the samples, as they were prepared without any.
+fn scale_inputs(features: &mut Features, unscaled: Option<&Prepared>, panel: &Panel, random: &mut ChaCha8Rng) {
+    let (Features::Step(step), Some(prepared)) = (features, unscaled) else { return };
     let origins = Origins::of(panel, step.least_history(), 1, 0);
     if origins.count == 0 {
         return;
@@ -156,7 +164,6 @@ fn scale_inputs(features: &mut Features, panel: &Panel, random: &mut ChaCha8Rng)
     let drawn = SCALED_SAMPLES.min(4 * origins.count);
     let mut rows = vec![0.0; drawn * width];
     let mut code = vec![0; codes];
-    let prepared = step.prepare(panel);
     for row in rows.chunks_exact_mut(width) {
         let sample =
             draw_step(&origins, step.horizon, step.least_history(), random.random_range(0..origins.count), random);
@@ -180,6 +187,8 @@ fn draw_step(origins: &Origins, horizon: usize, least: usize, index: usize, rand
 /// One member in training.
 struct Run<'a> {
     features: &'a Features,
+    /// What members of the same features prepare alike.
+    shared: Option<&'a Prepared<'a>>,
     panel: &'a Panel,
     plan: &'a Fit,
     trainer: Trainer,
@@ -208,7 +217,8 @@ impl Run<'_> {
         };
         let peak = options.learning_rate.unwrap_or(if by_step { 2e-3 } else { 1e-3 });
         let schedule = options.schedule.unwrap_or(Schedule::Cosine);
-        let prepared = self.features.prepare(self.panel);
+        let shared = self.shared.and_then(|prepared| prepared.scaled_by(self.features));
+        let prepared = shared.unwrap_or_else(|| self.features.prepare(self.panel));
         let validation = (held_out.count > 0).then(|| {
             let mut random = self.random.clone();
             let drawn: Vec<usize> = (0..held_out.count.min(VALIDATED)).collect();
@@ -216,14 +226,19 @@ impl Run<'_> {
         });
         let mut best: Option<(f32, usize, Vec<f32>)> = None;
         let averaged = steps - (options.average * steps as f32) as usize;
-        let mut order: Vec<u32> = (0..u32::try_from(origins.count).unwrap_or(u32::MAX)).collect();
+        // Of far more samples than are drawn each is drawn by itself; else all are, in a new order every epoch.
+        let sampled = origins.count / DRAWN_OF > steps * batch;
+        let ordered = if sampled { 0 } else { origins.count };
+        let mut order: Vec<u32> = (0..u32::try_from(ordered).unwrap_or(u32::MAX)).collect();
         for step in 0..steps {
             let at = step % per_epoch;
             if at == 0 {
                 shuffle(&mut order, &mut self.random);
             }
-            let end = ((at + 1) * batch).min(order.len());
-            let drawn: Vec<usize> = order[at * batch..end].iter().map(|index| *index as usize).collect();
+            let drawn: Vec<usize> = match sampled {
+                true => (0..batch).map(|_| self.random.random_range(0..origins.count)).collect(),
+                false => order.chunks(batch).nth(at).unwrap_or_default().iter().map(|index| *index as usize).collect(),
+            };
             let mut random = self.random.clone();
             let rows = self.batch(&prepared, &origins, &drawn, &mut random);
             self.random = random;

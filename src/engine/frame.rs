@@ -1,7 +1,6 @@
 //! What rows are laid on: the calendar and the coding of covariates, learnt once; and how rows group into series.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{Calendar, Frequency};
@@ -12,6 +11,8 @@ use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
 
 /// Distinct values of a text covariate that get an input of their own; the rest have none set.
 const MOST_CATEGORIES: usize = 32;
+/// Numbers of possible keys up to which they find their series by position.
+const MOST_NEAR: u128 = 1 << 22;
 /// Series whose times are looked at to find the frequency.
 const PROBED_SERIES: usize = 500;
 
@@ -108,22 +109,33 @@ pub(super) fn group(table: &Table, names: &[String]) -> (Vec<Vec<Value>>, Vec<u3
         })
         .collect();
     // A key is the mixed-radix number of its codes; NULL has the code one past the last.
-    let radix: Vec<u128> = columns.iter().map(|column| column.values.len() as u128 + 1).collect();
-    let mut found: HashMap<u128, u32> = HashMap::new();
+    let digits: Vec<(&[u32], u128)> =
+        columns.iter().map(|column| (column.codes.as_slice(), column.values.len() as u128 + 1)).collect();
+    let numbers = digits.iter().fold(1u128, |numbers, (_, radix)| numbers.saturating_mul(*radix));
+    // Small numbers find their series by position, others by their hash.
+    let mut near = vec![u32::MAX; if numbers <= MOST_NEAR { numbers as usize } else { 0 }];
+    let mut far: HashMap<u128, u32> = HashMap::new();
     let mut keys: Vec<Vec<Value>> = Vec::new();
     let mut owner: Vec<u32> = Vec::with_capacity(table.rows);
     let mut last: Option<(u128, u32)> = None;
     for row in 0..table.rows {
-        let number = columns
-            .iter()
-            .zip(&radix)
-            .fold(0u128, |number, (column, radix)| number * radix + u128::from(column.codes[row]).min(radix - 1));
+        let mut number = 0u128;
+        for (codes, radix) in &digits {
+            number = number * radix + u128::from(codes[row]).min(radix - 1);
+        }
         let index = match last {
             Some((same, index)) if same == number => index,
-            _ => *found.entry(number).or_insert_with(|| {
-                keys.push(columns.iter().map(|column| column.value(row)).collect());
-                (keys.len() - 1) as u32
-            }),
+            _ => {
+                let found = match near.get_mut(usize::try_from(number).unwrap_or(usize::MAX)) {
+                    Some(found) => found,
+                    None => far.entry(number).or_insert(u32::MAX),
+                };
+                if *found == u32::MAX {
+                    *found = keys.len() as u32;
+                    keys.push(columns.iter().map(|column| column.value(row)).collect());
+                }
+                *found
+            }
         };
         last = Some((number, index));
         owner.push(index);

@@ -5,7 +5,7 @@ use super::classical::Method;
 use super::error::Result;
 use super::expert::Expert;
 use super::features::adjusted::Adjusted;
-use super::features::{Features, Sample, StepFeatures};
+use super::features::{Features, Prepared, Sample, StepFeatures};
 use super::metrics;
 use super::model::{Member, Model};
 use super::network::Inputs;
@@ -62,9 +62,13 @@ impl Model {
         let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
         let paths = |levels: usize| Paths::new(wanted.len(), self.spec.horizon, levels);
         let (mut quantiles, mut means) = (paths(self.levels().len()), paths(1));
+        let mut last: Option<Prepared> = None;
         for member in &members {
             let share = 1.0 / members.len() as f32;
-            self.add_member(member, (panel, wanted, &speaks), share, (&mut quantiles, &mut means))?;
+            let same = last.take().and_then(|prepared| prepared.scaled_by(&member.features));
+            let prepared = same.unwrap_or_else(|| member.features.prepare(panel));
+            self.add_member((member, &prepared), (panel, wanted, &speaks), share, (&mut quantiles, &mut means))?;
+            last = Some(prepared);
         }
         if expert == Expert::Rates {
             let points = (0..wanted.len()).map(|at| means.series(at).to_vec()).collect();
@@ -76,7 +80,7 @@ impl Model {
 
     fn add_member(
         &self,
-        member: &Member,
+        (member, prepared): (&Member, &Prepared),
         (panel, wanted, speaks): (&Panel, &[usize], &[bool]),
         share: f32,
         (quantiles, means): (&mut Paths, &mut Paths),
@@ -85,7 +89,6 @@ impl Model {
         let speaking = (0..wanted.len()).filter(|at| speaks[*at]);
         let samples: Vec<(usize, usize)> =
             speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
-        let prepared = member.features.prepare(panel);
         let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
         let (loss, levels) = (&member.expert.loss(&self.spec.loss), quantiles.levels);
         let outputs = loss.outputs();

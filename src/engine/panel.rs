@@ -1,27 +1,23 @@
 //! Cleaned series on one calendar: what rows become before anything is learnt or forecast.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::clean::{self, Merged};
-use super::config::{Options, Roles};
+use super::config::Roles;
 use super::error::{Error, Result};
 pub use super::frame::{Encoder, Frame, Known};
-use super::frame::{group, numbers, times};
 use super::spec::KnownSeries;
-use super::table::{Numbers, Table, Value};
-use columns::{empty_covariates, encode, statics};
+use super::table::Value;
 pub use events::{Event, EventInput};
-use rows::Grouped;
 
+mod build;
 mod columns;
 mod ends;
 mod events;
 mod part;
 mod rows;
-
-/// Longest series, in steps: a wrong date must not ask for the memory of the world.
-const MOST_STEPS: u64 = 2_000_000;
 
 /// One history.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +44,8 @@ impl Series {
 pub struct Covariate {
     pub name: String,
     pub known: Known,
-    values: Vec<f32>,
+    /// Shared by the panels that differ in their origins alone.
+    values: Arc<Vec<f32>>,
 }
 
 /// One value for each series.
@@ -83,7 +80,7 @@ pub struct Panel {
     pub covariates: Vec<Covariate>,
     pub statics: Vec<Static>,
     pub summary: Summary,
-    target: Vec<f32>,
+    target: Arc<Vec<f32>>,
 }
 
 /// What is known when, and how much memory it may take.
@@ -114,164 +111,27 @@ impl Unread<'_> {
     }
 }
 
-/// Copies of a panel that training holds at once: the panel, the one rewound to score, and what features prepare.
-const COPIES: u64 = 4;
-
-/// The rows of one series in time order.
-struct Rows<'a> {
-    /// (step, row)
-    rows: &'a [(i64, u32)],
-    /// Steps in which missing values follow their rule.
-    filled: usize,
-}
+/// Columns that training holds beside those of the panel: histories without effects, and what features prepare.
+const WORKING: u64 = 4;
 
 impl Panel {
-    /// Groups rows by series, merges those of one step, fills the gaps and treats outliers.
-    ///
-    /// # Errors
-    /// What is wrong with the rows: no value at all, NaN or infinite values, NULL times, a span beyond reason.
-    pub fn build(table: &Table, roles: &Roles, options: &Options, frame: &Frame, view: View) -> Result<Panel> {
-        if table.rows == 0 {
-            return Err(Error::NoRows);
-        }
-        let (calendar, season) = (&frame.calendar, frame.calendar.season());
-        let target = numbers(table, &roles.target)?;
-        if target.values.iter().all(|value| value.is_nan()) {
-            return Err(Error::AllNull { column: roles.target.clone(), rows: table.rows });
-        }
-        let times = times(table, roles.time.as_deref().unwrap_or_default())?;
-        let (keys, owner) = group(table, &roles.series);
-        let now = view.as_of.map_or(i64::MAX, |time| calendar.step(time));
-        let before = view.unread.map_or(i64::MIN, |unread| unread.before);
-        let owners = owner.iter().zip(times).map(|(owner, time)| (calendar.step(*time) >= before).then_some(*owner));
-        let grouped = Grouped::new(keys.len(), owners);
-        drop(owner);
-        let known = |(step, row): &(i64, u32)| *step <= now && !target.values[*row as usize].is_nan();
-        let rows = (0u32..).zip(times).map(|(row, time)| (calendar.step(*time), row));
-        let newest = rows.filter(known).map(|(step, _)| step).max();
-        let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
-        let mut panel = Panel {
-            calendar: calendar.clone(),
-            series: Vec::with_capacity(keys.len()),
-            covariates: empty_covariates(&frame.encoders),
-            statics: Vec::new(),
-            summary: Summary { rows: table.rows, ..Summary::default() },
-            target: Vec::new(),
-        };
-        let mut rows: Vec<(i64, u32)> = Vec::new();
-        for (number, key) in keys.into_iter().enumerate() {
-            rows.clear();
-            rows.extend(grouped.of(number).iter().map(|row| (calendar.step(times[*row as usize]), *row)));
-            rows.sort_by_key(|(step, _)| *step);
-            let rows = rows.as_slice();
-            let end = ends::end(rows.iter().map(|row| (row.0, known(row))), newest, season, options);
-            panel.summary.extended += usize::from(end.is_some_and(|end| end.extended));
-            let last_row = rows.last().map_or(0, |(step, _)| *step);
-            let (first, len, span) = match (rows.iter().find(|row| known(row)), end) {
-                (Some((first, _)), Some(ends::End { last, .. })) => {
-                    let first = view.unread.and_then(|unread| unread.begun(&key)).map_or(*first, |b| b.min(*first));
-                    let span = Calendar::span(first, last.max(last_row));
-                    if span > MOST_STEPS {
-                        let (series, frequency) = (show_key(&roles.series, &key), calendar.frequency.to_string());
-                        return Err(Error::TooManySteps { series, steps: span, frequency, limit: MOST_STEPS });
-                    }
-                    (first, (last - first + 1) as usize, span as usize)
-                }
-                // A series without a known value begins behind the newest of the others.
-                _ => {
-                    let first = newest.unwrap_or(now).saturating_add(1);
-                    (first, 0, usize::try_from(last_row - first + 1).unwrap_or(0))
-                }
-            };
-            let offset = panel.target.len();
-            check_memory((offset + span) as u64, panel.covariates.len() as u64, view)?;
-            panel.series.push(Series { key, first, len, span, offset });
-            let filled = end.map_or(0, |end| (end.filled - first + 1) as usize);
-            panel.fill(&Rows { rows, filled }, table, target, (roles, options), frame, now)?;
-        }
-        panel.statics = statics(table, roles, &panel.series, &grouped)?;
-        panel.summary.steps = panel.series.iter().map(|series| series.len).sum();
-        Ok(panel)
-    }
-
-    fn fill(
-        &mut self,
-        rows: &Rows,
-        table: &Table,
-        target: &Numbers,
-        (roles, options): (&Roles, &Options),
-        frame: &Frame,
-        now: i64,
-    ) -> Result<()> {
-        let series = self.series[self.series.len() - 1].clone();
-        let place = |step: i64| usize::try_from(step - series.first).ok().filter(|at| *at < series.span);
-        let mut merged = Merged::new(series.len, options.aggregate);
-        for (step, row) in rows.rows.iter().filter(|(step, _)| *step <= now) {
-            if let Some(at) = place(*step).filter(|at| *at < series.len) {
-                merged.add(at, target.values[*row as usize]);
-            }
-        }
-        self.summary.duplicates += merged.duplicates;
-        let mut values = merged.finish();
-        if let Some(column) = &options.stockout_column {
-            let out = numbers(table, column)?;
-            for (step, row) in rows.rows {
-                if let Some(at) = place(*step).filter(|at| *at < series.len && out.values[*row as usize] > 0.0) {
-                    self.summary.stockouts += 1;
-                    values[at] = f32::INFINITY;
-                }
-            }
-        }
-        self.summary.filled += clean::fill_gaps(&mut values[..rows.filled], options.missing());
-        values.iter_mut().filter(|value| value.is_infinite()).for_each(|value| *value = f32::NAN);
-        self.summary.outliers += clean::outliers(&mut values, options.outliers);
-        self.target.extend_from_slice(&values);
-        self.target.resize(series.offset + series.span, f32::NAN);
-        let mut column = 0;
-        for encoder in &frame.encoders {
-            let inputs = encoder.categories.as_ref().map_or(1, Vec::len);
-            for covariate in &mut self.covariates[column..column + inputs] {
-                covariate.values.resize(series.offset + series.span, f32::NAN);
-            }
-            let visible = |step: i64| encoder.known == Known::Ahead || step <= now;
-            let rows = rows.rows.iter().filter(|(step, _)| visible(*step));
-            let placed = rows.filter_map(|(step, row)| place(*step).map(|at| (series.offset + at, *row as usize)));
-            let targets = &mut self.covariates[column..column + inputs];
-            encode(encoder, table, placed, targets)?;
-            column += inputs;
-        }
-        debug_assert!(roles.past.len() + roles.future.len() == frame.encoders.len());
-        Ok(())
-    }
-
-    /// Known values of a series and, behind its origin, NaN: `[span]`.
-    pub fn target(&self, series: usize) -> &[f32] {
-        let Series { offset, span, .. } = self.series[series];
-        &self.target[offset..offset + span]
-    }
-
     /// Known values of a series, oldest first: `[len]`.
     pub fn history(&self, series: usize) -> &[f32] {
-        &self.target(series)[..self.series[series].len]
+        let Series { offset, len, .. } = self.series[series];
+        &self.target[offset..offset + len]
     }
 
-    /// A covariate over the steps of a series: `[span]`.
+    /// A covariate over the steps of a series: `[span]`, one that is not known ahead `[len]`.
     pub fn covariate(&self, covariate: usize, series: usize) -> &[f32] {
-        let Series { offset, span, .. } = self.series[series];
-        &self.covariates[covariate].values[offset..offset + span]
+        let Series { offset, len, span, .. } = self.series[series];
+        let Covariate { known, values, .. } = &self.covariates[covariate];
+        &values[offset..offset + if *known == Known::Ahead { span } else { len }]
     }
 
     /// The panel as it was `steps` before each origin: later targets are gone, planned covariates stay.
     pub fn rewind(&self, steps: usize) -> Panel {
         let mut past = self.clone();
-        for series in &mut past.series {
-            series.len = series.len.saturating_sub(steps);
-            let hidden = series.offset + series.len..series.offset + series.span;
-            past.target[hidden.clone()].fill(f32::NAN);
-            for covariate in past.covariates.iter_mut().filter(|covariate| covariate.known == Known::Past) {
-                covariate.values[hidden.clone()].fill(f32::NAN);
-            }
-        }
+        past.series.iter_mut().for_each(|series| series.len = series.len.saturating_sub(steps));
         past
     }
 
@@ -290,24 +150,24 @@ impl Panel {
     }
 
     /// The panel with other histories, `[len]` for each series.
-    pub fn with_histories<'a>(&self, histories: impl Iterator<Item = &'a [f32]>) -> Panel {
-        let mut other = self.clone();
+    pub fn with_histories(&self, histories: impl Iterator<Item: AsRef<[f32]>>) -> Panel {
+        let mut target = vec![f32::NAN; self.target.len()];
         for (series, history) in self.series.iter().zip(histories) {
-            other.target[series.offset..series.offset + series.len].copy_from_slice(history);
+            target[series.offset..series.offset + series.len].copy_from_slice(history.as_ref());
         }
-        other
+        Panel { target: Arc::new(target), ..self.clone() }
     }
 
     /// The calendar and the covariates, but no series.
     pub(super) fn without_series(&self) -> Panel {
-        let covariate = |c: &Covariate| Covariate { values: Vec::new(), ..c.clone() };
+        let covariate = |c: &Covariate| Covariate { name: c.name.clone(), known: c.known, values: Arc::default() };
         Panel {
             calendar: self.calendar.clone(),
             series: Vec::new(),
             covariates: self.covariates.iter().map(covariate).collect(),
             statics: Vec::new(),
             summary: Summary::default(),
-            target: Vec::new(),
+            target: Arc::default(),
         }
     }
 
@@ -316,11 +176,12 @@ impl Panel {
         let span = covariates.iter().map(Vec::len).fold(history.len(), usize::max);
         let offset = self.target.len();
         self.series.push(Series { key, first, len: history.len(), span, offset });
-        self.target.extend_from_slice(history);
-        self.target.resize(offset + span, f32::NAN);
-        for (covariate, values) in self.covariates.iter_mut().zip(covariates) {
-            covariate.values.extend_from_slice(values);
-            covariate.values.resize(offset + span, f32::NAN);
+        let columns =
+            self.covariates.iter_mut().map(|covariate| &mut covariate.values).zip(covariates.iter().map(Vec::as_slice));
+        for (column, values) in columns.chain([(&mut self.target, history)]) {
+            let column = Arc::make_mut(column);
+            column.extend_from_slice(values);
+            column.resize(offset + span, f32::NAN);
         }
         self.summary.steps += history.len();
     }
@@ -357,11 +218,19 @@ pub fn show_key(names: &[String], key: &[Value]) -> String {
     serde_json::Value::Object(fields).to_string()
 }
 
+/// Bytes that a training takes at most for every row of a source, of which `row` are the row's own: while the panel is built
+/// its series and place, its number and its target are there too; then the panel's columns and those worked with.
+pub fn row_bytes(row: u64, roles: &Roles) -> u64 {
+    let columns = 1 + roles.past.len() + roles.future.len();
+    (row + 12).max(4 * (columns as u64 + WORKING))
+}
+
 /// Refuses a panel before its memory is taken.
 pub(super) fn check_memory(cells: u64, covariates: u64, view: View) -> Result<()> {
-    let needed = cells * 4 * (1 + covariates) * COPIES;
+    let needed = cells * 4 * (1 + covariates + WORKING);
     match view.most_memory {
-        Some(limit) if needed > limit => Err(Error::OutOfMemory {
+        // A cell is numbered by 32 bits.
+        Some(limit) if needed > limit || cells >= u64::from(u32::MAX) => Err(Error::OutOfMemory {
             what: "the table of all series and steps",
             needed: needed >> 20,
             limit: limit >> 20,

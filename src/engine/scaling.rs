@@ -13,24 +13,25 @@ pub struct Scaler {
 
 impl Scaler {
     /// Fits a method to known values (NaN is skipped). A column without spread gets scale 1, so nothing is divided by 0.
-    pub fn fit(method: ScalingMethod, values: impl Iterator<Item = f32>) -> Scaler {
-        let mut known: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
-        if known.is_empty() {
+    pub fn fit(method: ScalingMethod, values: impl Iterator<Item = f32> + Clone) -> Scaler {
+        let known = || values.clone().filter(|value| value.is_finite()).map(f64::from);
+        let (n, sum) = known().fold((0.0, 0.0), |(n, sum), x| (n + 1.0, sum + x));
+        if n == 0.0 {
             return Scaler { center: 0.0, scale: 1.0 };
         }
-        let n = known.len() as f64;
-        let mean = known.iter().sum::<f64>() / n;
+        let mean = sum / n;
         let (center, scale) = match method {
             ScalingMethod::MinMax => {
-                let least = known.iter().copied().fold(f64::INFINITY, f64::min);
-                (least, known.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least)
+                let least = known().fold(f64::INFINITY, f64::min);
+                (least, known().fold(f64::NEG_INFINITY, f64::max) - least)
             }
-            ScalingMethod::Standard => (mean, (known.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()),
+            ScalingMethod::Standard => (mean, (known().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()),
             ScalingMethod::Robust => {
-                known.sort_unstable_by(f64::total_cmp);
-                (quantile(&known, 0.5), quantile(&known, 0.75) - quantile(&known, 0.25))
+                let mut sorted: Vec<f64> = known().collect();
+                sorted.sort_unstable_by(f64::total_cmp);
+                (quantile(&sorted, 0.5), quantile(&sorted, 0.75) - quantile(&sorted, 0.25))
             }
-            ScalingMethod::Mean => (0.0, known.iter().map(|x| x.abs()).sum::<f64>() / n),
+            ScalingMethod::Mean => (0.0, known().map(f64::abs).sum::<f64>() / n),
             ScalingMethod::None => (0.0, 1.0),
         };
         // Spread below the resolution of f32 at this size is rounding, not signal.

@@ -1,5 +1,6 @@
 //! Rows of a source as typed columns: what a scan hands to the engine.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -118,6 +119,18 @@ impl Column {
 pub struct Table {
     pub rows: usize,
     pub columns: Vec<(String, Column)>,
+}
+
+impl<'a> From<&'a Table> for Cow<'a, Table> {
+    fn from(table: &'a Table) -> Self {
+        Cow::Borrowed(table)
+    }
+}
+
+impl From<Table> for Cow<'_, Table> {
+    fn from(table: Table) -> Self {
+        Cow::Owned(table)
+    }
 }
 
 impl Table {

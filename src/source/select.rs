@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::{Needed, Source, SourceError};
 use crate::names;
 use crate::report::Result;
-use crate::scan::{Described, Kind};
+use crate::scan::{Described, Kind, Workers};
 
 /// What a column is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,7 @@ pub struct Clauses {
 pub struct Selection {
     pub query: String,
     pub kinds: Vec<Kind>,
+    pub workers: Workers,
 }
 
 /// A column of the source inside [`Clauses`].
@@ -140,7 +141,8 @@ pub(super) fn select(
     if let Some(limit) = clauses.limit {
         query += &format!(" LIMIT {limit}");
     }
-    Ok(Selection { query, kinds: wanted.iter().map(|(_, role)| role.kind()).collect() })
+    let kinds = wanted.iter().map(|(_, role)| role.kind()).collect();
+    Ok(Selection { query, kinds, workers: Workers::Refused })
 }
 
 /// The column, cast where the scan cannot read its type.

@@ -18,8 +18,7 @@ impl StepFeatures {
             let norm = norm(*level);
             values.into_iter().map(|value| if value.is_nan() { value } else { norm.expand(value) }).collect()
         };
-        let histories: Vec<Vec<f32>> = values.into_iter().zip(&levels).map(plain).collect();
-        let panel_without = panel.with_histories(histories.iter().map(Vec::as_slice));
+        let panel_without = panel.with_histories(values.into_iter().zip(&levels).map(plain));
         Adjusted { features: self, planned: panel, levels, panel: panel_without }
     }
 }

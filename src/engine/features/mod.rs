@@ -152,7 +152,15 @@ pub enum Prepared<'a> {
     Step(step::Prepared<'a>),
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    /// The same for features that differ in the scalers of their inputs alone; `None` for those that have none.
+    pub fn scaled_by(&self, features: &'a Features) -> Option<Prepared<'a>> {
+        match (self, features) {
+            (Prepared::Step(prepared), Features::Step(step)) => Some(Prepared::Step(prepared.scaled_by(step))),
+            _ => None,
+        }
+    }
+
     /// Writes a sample's inputs (`[width]`, `[codes]`) and says how its outputs are to be read.
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
         match self {

@@ -3,6 +3,8 @@
 //! Values are compressed by a logarithm relative to the series' level and seen as differences from its recent mean.
 //! Every input is read before the origin but the calendar and planned covariates, which are read around the step.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::config::{Encoding, ScalingMethod};
@@ -12,6 +14,9 @@ use super::super::scaling::Scaler;
 use super::effects::Effects;
 use super::statics::{Identity, Statics};
 use super::{Measure, Norm, Sample};
+use histories::{Histories, first_level};
+
+mod histories;
 
 const MOST_INPUT: f32 = 8.0;
 /// Steps around the forecast one at which a levelled covariate is read too.
@@ -134,7 +139,7 @@ impl StepFeatures {
         let mut known: Vec<f32> = known.collect();
         known.sort_unstable_by(f32::total_cmp);
         features.usual_level = known.get(known.len() / 2).copied().unwrap_or(1.0);
-        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).values);
+        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).series.values);
         let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
         features.strongest = features.effects.strongest(&forced).map(|index| {
             let known = || histories(index).flat_map(|(values, _)| values).copied().filter(|x| !x.is_nan());
@@ -157,7 +162,12 @@ impl StepFeatures {
     }
 
     pub fn least_history(&self) -> usize {
-        self.season.min(24) + 1
+        StepFeatures::needed(self.season)
+    }
+
+    /// Least number of known steps before an origin, by the season.
+    pub fn needed(season: usize) -> usize {
+        season.min(24) + 1
     }
 
     /// Whether a planned covariate forces the value of a step to zero, as on a closed day.
@@ -171,20 +181,7 @@ impl StepFeatures {
     }
 
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
-        let (numeric, codes) = self.statics.apply(panel);
-        let mut prepared = Prepared {
-            features: self,
-            panel,
-            numeric,
-            codes,
-            levels: Vec::new(),
-            values: Vec::new(),
-            sums: Vec::new(),
-        };
-        for series in 0..panel.series.len() {
-            prepared.add(series);
-        }
-        prepared
+        Prepared { features: self, panel, series: Arc::new(Histories::of(self, panel)) }
     }
 }
 
@@ -192,37 +189,13 @@ impl StepFeatures {
 pub struct Prepared<'a> {
     features: &'a StepFeatures,
     panel: &'a Panel,
-    numeric: Vec<f32>,
-    codes: Vec<u32>,
-    /// Size of a usual value of every series.
-    levels: Vec<f32>,
-    /// Compressed known values without the effects of what was planned; NaN where unknown or forced to zero.
-    values: Vec<Vec<f32>>,
-    /// Sum and count of `values` before each step.
-    sums: Vec<Vec<(f64, u32)>>,
+    series: Arc<Histories>,
 }
 
-impl Prepared<'_> {
-    fn add(&mut self, series: usize) {
-        let history = self.panel.history(series);
-        let level = first_level(history, self.features.least_history()).unwrap_or(self.features.usual_level);
-        let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
-        let value = |(step, y): (usize, &f32)| match y.is_nan() || self.is_forced_zero(series, step) {
-            true => f32::NAN,
-            false => norm.compress(*y) - self.features.effects.at(self.panel, series, step as i64),
-        };
-        let values: Vec<f32> = history.iter().enumerate().map(value).collect();
-        let mut sum = (0.0, 0);
-        let mut sums = vec![sum];
-        for value in values.iter() {
-            if !value.is_nan() {
-                sum = (sum.0 + f64::from(*value), sum.1 + 1);
-            }
-            sums.push(sum);
-        }
-        self.levels.push(level);
-        self.values.push(values);
-        self.sums.push(sums);
+impl<'a> Prepared<'a> {
+    /// The same panel for features that differ in the scalers of their inputs alone.
+    pub fn scaled_by(&self, features: &'a StepFeatures) -> Prepared<'a> {
+        Prepared { features, panel: self.panel, series: self.series.clone() }
     }
 
     fn is_forced_zero(&self, series: usize, step: usize) -> bool {
@@ -231,19 +204,12 @@ impl Prepared<'_> {
 
     /// Levels, and compressed values without effects.
     pub fn into_values(self) -> (Vec<f32>, Vec<Vec<f32>>) {
-        (self.levels, self.values)
-    }
-
-    /// The mean of known values in steps `[from, to)`.
-    fn mean(&self, series: usize, from: i64, to: i64) -> Option<f32> {
-        let sums = &self.sums[series];
-        let clamp = |step: i64| sums[usize::try_from(step).unwrap_or(0).min(sums.len() - 1)];
-        let (start, end) = (clamp(from), clamp(to));
-        (end.1 > start.1).then(|| ((end.0 - start.0) / f64::from(end.1 - start.1)) as f32)
+        let Histories { levels, values, .. } = Arc::unwrap_or_clone(self.series);
+        (levels, values)
     }
 
     fn value(&self, series: usize, step: i64) -> Option<f32> {
-        let value = usize::try_from(step).ok().and_then(|step| self.values[series].get(step)).copied();
+        let value = usize::try_from(step).ok().and_then(|step| self.series.values[series].get(step)).copied();
         value.filter(|value| !value.is_nan())
     }
 
@@ -262,8 +228,8 @@ impl Prepared<'_> {
         let features = self.features;
         let Sample { series, origin, lead } = sample;
         let (origin, step) = (origin as i64, (origin + lead) as i64);
-        let level = self.mean(series, origin - features.rolling[3] as i64, origin);
-        let center = level.or_else(|| self.mean(series, 0, origin)).unwrap_or(0.0);
+        let level = self.series.mean(series, origin - features.rolling[3] as i64, origin);
+        let center = level.or_else(|| self.series.mean(series, 0, origin)).unwrap_or(0.0);
         let mut inputs = Writer { inputs: numeric, at: 0 };
         self.plan(sample, &mut inputs);
         inputs.push((lead + 1) as f32 / features.horizon as f32);
@@ -272,17 +238,18 @@ impl Prepared<'_> {
         self.calendar(self.panel.series[series].first + step, &mut inputs);
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();
-        self.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
+        self.series.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
         for (input, scaler) in numeric.iter_mut().zip(&features.inputs) {
             *input = scaler.scale(*input).clamp(-MOST_INPUT, MOST_INPUT);
         }
         let count = codes.len();
-        codes.copy_from_slice(&self.codes[series * count..(series + 1) * count]);
-        let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.levels[series]) };
+        codes.copy_from_slice(&self.series.codes[series * count..(series + 1) * count]);
+        let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.series.levels[series]) };
         if features.measure == Measure::Deviation {
             return norm;
         }
-        let unit = Some(norm.expand(0.0)).filter(|unit| *unit > f32::MIN_POSITIVE).unwrap_or(self.levels[series]);
+        let unit =
+            Some(norm.expand(0.0)).filter(|unit| *unit > f32::MIN_POSITIVE).unwrap_or(self.series.levels[series]);
         if features.measure == Measure::Count {
             numeric[numeric.len() - 1] = unit.ln();
         }
@@ -332,7 +299,7 @@ impl Prepared<'_> {
         inputs.push(center);
         inputs.push(self.value(series, origin - 1).map_or(0.0, |value| value - center));
         for length in rolling {
-            inputs.push(self.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
+            inputs.push(self.series.mean(series, origin - length as i64, origin).map_or(0.0, |mean| mean - center));
         }
         // The newest step before the origin at the same position of the season.
         let same = step - ((step - origin) / position + 1) * position;
@@ -357,13 +324,13 @@ impl Prepared<'_> {
         // The same time last year, relative to last year's level.
         let years = ((step - origin) / year + 1) * year;
         let then = step - years;
-        let level = self.mean(series, origin - years - rolling[3] as i64, origin - years);
+        let level = self.series.mean(series, origin - years - rolling[3] as i64, origin - years);
         let relative = |value: Option<f32>| value.zip(level).map_or(0.0, |(value, level)| value - level);
         inputs.push(relative(self.value(series, then)));
         inputs.push(relative(self.value(series, then - position)));
         // Never at or behind the origin.
         inputs.push(relative(self.value(series, (then + position).min(origin - 1))));
-        inputs.push(relative(self.mean(series, then - position, (then + position + 1).min(origin))));
+        inputs.push(relative(self.series.mean(series, then - position, (then + position + 1).min(origin))));
         inputs.push(level.map_or(0.0, |level| level - center));
     }
 
@@ -373,14 +340,6 @@ impl Prepared<'_> {
         let taught = !value.is_nan() && !self.is_forced_zero(sample.series, step);
         (target[0], weight[0]) = if taught { (norm.compress(value), 1.0) } else { (0.0, 0.0) };
     }
-}
-
-/// The size of a usual value by the oldest ones, which lie before every origin that is learnt from; `None` when they are
-/// all zero, as of a store that opens later.
-fn first_level(history: &[f32], least: usize) -> Option<f32> {
-    let oldest = history.iter().take(least).filter(|y| !y.is_nan() && **y != 0.0).map(|y| f64::from(y.abs()));
-    let (sum, n) = oldest.fold((0.0, 0u32), |(sum, n), y| (sum + y, n + 1));
-    Some((sum / f64::from(n)) as f32).filter(|level| level.is_finite() && *level > 0.0)
 }
 
 /// Writes inputs one after another.

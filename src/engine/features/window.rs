@@ -130,7 +130,12 @@ impl WindowFeatures {
 
     /// A season and one step, so that a window has a level and a difference; less for long seasons.
     pub fn least_history(&self) -> usize {
-        if self.season <= MOST_POSITIONS { self.season + 1 } else { self.horizon.min(self.season) + 1 }
+        WindowFeatures::needed(self.season, self.horizon)
+    }
+
+    /// Least number of known steps before an origin, by season and horizon.
+    pub fn needed(season: usize, horizon: usize) -> usize {
+        if season <= MOST_POSITIONS { season + 1 } else { horizon.min(season) + 1 }
     }
 
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
@@ -154,7 +159,7 @@ pub struct Prepared<'a> {
 impl Prepared<'_> {
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
         let WindowFeatures { lookback, measure, .. } = *self.features;
-        let history = &self.panel.target(sample.series)[..sample.origin];
+        let history = &self.panel.history(sample.series)[..sample.origin];
         let window = &history[history.len().saturating_sub(lookback)..];
         let norm = match measure {
             Measure::Deviation => self.norm(window),

@@ -1,14 +1,16 @@
 //! Source columns beside the target as a panel holds them: covariates by step, statics by series.
 
+use std::sync::Arc;
+
 use super::super::config::Roles;
 use super::super::error::{Error, Result};
 use super::super::frame::{Encoder, numbers};
 use super::super::table::{Column, NULL_CODE, Table, Value};
-use super::rows::Grouped;
+use super::build::Placed;
 use super::{Covariate, Series, Static, show_key};
 
 pub(super) fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
-    let one = |name: String, known| Covariate { name, known, values: Vec::new() };
+    let one = |name: String, known| Covariate { name, known, values: Arc::default() };
     encoders
         .iter()
         .flat_map(|encoder| match &encoder.categories {
@@ -25,7 +27,7 @@ pub(super) fn encode(
     encoder: &Encoder,
     table: &Table,
     placed: impl Iterator<Item = (usize, usize)>,
-    targets: &mut [Covariate],
+    targets: &mut [Vec<f32>],
 ) -> Result<()> {
     match (table.column(&encoder.column), &encoder.categories) {
         (Some(Column::Categories(column)), Some(known)) => {
@@ -34,7 +36,7 @@ pub(super) fn encode(
             for (at, row) in placed {
                 let Some(code) = codes.get(column.codes[row] as usize) else { continue };
                 for (input, target) in targets.iter_mut().enumerate() {
-                    target.values[at] = f32::from(u8::from(*code == Some(input)));
+                    target[at] = f32::from(u8::from(*code == Some(input)));
                 }
             }
         }
@@ -46,7 +48,7 @@ pub(super) fn encode(
                 if value.is_nan() {
                     continue;
                 }
-                let mean = &mut targets[0].values[at];
+                let mean = &mut targets[0][at];
                 same = if same.0 == at && !mean.is_nan() { (at, same.1 + 1.0) } else { (at, 1.0) };
                 *mean = if same.1 > 1.0 { *mean + (value - *mean) / same.1 } else { value };
             }
@@ -57,7 +59,7 @@ pub(super) fn encode(
 }
 
 /// The static covariates of all series.
-pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], grouped: &Grouped) -> Result<Vec<Static>> {
+pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], placed: &Placed) -> Result<Vec<Static>> {
     let mut all = Vec::new();
     for name in &roles.statics {
         let not_static =
@@ -66,7 +68,7 @@ pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], grouped: 
             Some(Column::Categories(column)) => {
                 let mut values = Vec::with_capacity(series.len());
                 for i in 0..series.len() {
-                    let rows = grouped.of(i).iter().map(|row| *row as usize);
+                    let rows = placed.rows(i).iter().map(|row| *row as usize);
                     let mut codes = rows.filter(|row| column.codes[*row] != NULL_CODE);
                     let first = codes.next();
                     if codes.any(|row| Some(column.codes[row]) != first.map(|row| column.codes[row])) {
@@ -80,7 +82,7 @@ pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], grouped: 
                 let column = numbers(table, name)?;
                 let mut values = Vec::with_capacity(series.len());
                 for i in 0..series.len() {
-                    let rows = grouped.of(i).iter();
+                    let rows = placed.rows(i).iter();
                     let mut known = rows.map(|row| column.values[*row as usize]).filter(|x| !x.is_nan());
                     let first = known.next();
                     if known.any(|value| Some(value) != first) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::super::error::{Error, Result};
 use super::super::frame::{numbers, times};
 use super::super::frequency::DAY;
 use super::super::holidays;
-use super::super::table::{Column, Table, Value};
+use super::super::table::{Column, Numbers, Table, Value};
 use super::{Covariate, Known, Panel, Series, View, check_memory};
 
 /// Days of the history on which something must have happened to be learnt from.
@@ -83,7 +84,7 @@ impl Event {
                 value: "null".into(),
                 allowed: "a text".into(),
             })?;
-            let window = |field: &'static str, column: Option<&super::Numbers>| match column.map(|c| c.values[row]) {
+            let window = |field: &'static str, column: Option<&Numbers>| match column.map(|c| c.values[row]) {
                 Some(days) if days.fract() == 0.0 && (0..=MOST_DAYS).contains(&(days as i64)) => Ok(days as i64),
                 Some(days) if !days.is_nan() => Err(Error::InvalidEvent {
                     event: format!("\"{name}\""),
@@ -171,11 +172,7 @@ impl Panel {
         let dated = self.dated(inputs, events)?;
         let masks: BTreeSet<Vec<bool>> =
             dated.keys().map(|filter| filter.iter().map(Option::is_some).collect()).collect();
-        let covariate = |input: &EventInput| {
-            let (name, values) = (input.to_string(), vec![0.0; cells]);
-            Covariate { name, known: Known::Ahead, values }
-        };
-        let mut added: Vec<Covariate> = inputs.iter().map(covariate).collect();
+        let mut added = vec![vec![0.0; cells]; inputs.len()];
         for series in &self.series {
             let key: Filter = series.key.iter().map(text).collect();
             let filter = |mask: &Vec<bool>| -> Filter {
@@ -186,10 +183,15 @@ impl Panel {
             for (input, day) in days {
                 let steps = self.calendar.steps_of(*day);
                 let steps = series.offset + place(steps.start)..series.offset + place(steps.end);
-                added[*input].values[steps].iter_mut().for_each(|value| *value += 1.0);
+                added[*input][steps].iter_mut().for_each(|value| *value += 1.0);
             }
         }
-        self.covariates.extend(added);
+        let covariate = |(input, values): (&EventInput, Vec<f32>)| Covariate {
+            name: input.to_string(),
+            known: Known::Ahead,
+            values: Arc::new(values),
+        };
+        self.covariates.extend(inputs.iter().zip(added).map(covariate));
         Ok(())
     }
 
@@ -232,13 +234,13 @@ impl Panel {
             (series.span, series.offset) = (span(series), cells);
             cells += series.span;
         }
-        let stretch = |values: &mut Vec<f32>| {
+        let stretch = |values: &mut Arc<Vec<f32>>| {
             let mut stretched = Vec::with_capacity(cells);
             for (before, series) in before.iter().zip(&self.series) {
                 stretched.extend_from_slice(&values[before.clone()]);
                 stretched.resize(series.offset + series.span, f32::NAN);
             }
-            *values = stretched;
+            *values = Arc::new(stretched);
         };
         stretch(&mut self.target);
         self.covariates.iter_mut().for_each(|covariate| stretch(&mut covariate.values));

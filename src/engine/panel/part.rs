@@ -1,5 +1,7 @@
 //! Parts of a panel: some of its series, or the newest steps of all.
 
+use std::sync::Arc;
+
 use super::{Covariate, Panel, Series, Static};
 
 impl Panel {
@@ -20,7 +22,7 @@ impl Panel {
         let copy = |values: &[f32]| {
             let mut copied = Vec::with_capacity(total);
             wanted.iter().for_each(|at| copied.extend_from_slice(&values[cells(&self.series[*at])]));
-            copied
+            Arc::new(copied)
         };
         let mut offset = 0;
         let series = wanted.iter().map(|at| {

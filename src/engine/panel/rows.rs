@@ -1,5 +1,7 @@
 //! The rows of a table by series.
 
+use std::ops::Range;
+
 /// Numbers of rows, grouped by series.
 pub(super) struct Grouped {
     rows: Vec<u32>,
@@ -24,7 +26,17 @@ impl Grouped {
         Grouped { rows, starts }
     }
 
+    /// Where the rows of a series are among all.
+    pub fn range(&self, series: usize) -> Range<usize> {
+        self.starts[series]..self.starts[series + 1]
+    }
+
     pub fn of(&self, series: usize) -> &[u32] {
-        &self.rows[self.starts[series]..self.starts[series + 1]]
+        &self.rows[self.range(series)]
+    }
+
+    pub fn of_mut(&mut self, series: usize) -> &mut [u32] {
+        let range = self.range(series);
+        &mut self.rows[range]
     }
 }

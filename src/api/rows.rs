@@ -1,0 +1,63 @@
+//! The rows that a training learns from: all of its source, or of one that memory cannot hold the newest days.
+
+use crate::engine::Error;
+use crate::engine::budget::Budget;
+use crate::engine::config::Aggregate;
+use crate::engine::panel;
+use crate::engine::table::Table;
+use crate::report::{Failure, Result};
+use crate::scan::Workers;
+use crate::settings;
+use crate::source::{Clauses, Selection, Source, SourceColumn};
+
+use super::notices;
+use super::train::{Call, wanted};
+
+/// Reads the columns of a model, called as the model calls them.
+///
+/// # Errors
+/// Those of [`Source::select`] and [`Source::read`].
+pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Result<Table> {
+    let wanted = wanted(&call.roles, &call.options, columns);
+    let select = |clauses| -> Result<Selection> {
+        let selection = source.select(columns, &wanted, &clauses)?;
+        // Rows of a series find their place by their time; only what is split, or taken last, by their order needs it.
+        let in_order = call.roles.is_regression() || call.options.aggregate == Aggregate::Last;
+        Ok(Selection { workers: if in_order { Workers::Refused } else { Workers::Allowed }, ..selection })
+    };
+    let all = select(Clauses::default())?;
+    let mut table = match &call.roles.time {
+        None => source.read(&all, &[], &mut Budget::new(settings::max_memory()))?,
+        Some(time) => {
+            let row = panel::row_bytes(all.kinds.iter().map(|kind| kind.bytes()).sum(), &call.roles);
+            match read_all(source, &all, row) {
+                Err(Failure::Engine(full @ Error::OutOfMemory { .. })) => {
+                    let newest = source.newest(time, settings::max_memory() / row)?.ok_or(full)?;
+                    let part = newest.days < newest.all_days;
+                    let predicate = part.then(|| newest.predicate(time));
+                    part.then(|| notices::reads_newest(&newest));
+                    let selection = select(Clauses { predicate, ..Clauses::default() })?;
+                    source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?
+                }
+                read => read?,
+            }
+        }
+    };
+    let names = wanted.iter().map(|(name, _)| (*name).to_string());
+    table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
+    Ok(table)
+}
+
+/// Reads all rows, of which each takes `row` bytes of a training. Where the planner knows that they are too many, nothing is
+/// read in vain.
+fn read_all(source: &Source, all: &Selection, row: u64) -> Result<Table> {
+    let limit = settings::max_memory();
+    let check = |rows: u64| match rows.saturating_mul(row) {
+        bytes if bytes > limit => Err(Budget::new(limit).exceeded("training on all rows", bytes)),
+        _ => Ok(()),
+    };
+    check(source.estimate(all)?)?;
+    let table = source.read(all, &[], &mut Budget::new(limit))?;
+    check(table.rows as u64)?;
+    Ok(table)
+}
