@@ -24,8 +24,8 @@ pub struct End {
 /// any series is known.
 ///
 /// By default a series ends at its own last value, as one that is reported some days late does. But it goes on, unknown, as
-/// far as it has rows until `newest` when these are more than a season; and to `newest` where missing steps are zeros and a gap as long as its newest one is nothing unusual for it: a product that is
-/// not sold every day is forecast from today.
+/// far as it has rows until `newest` when these are more than a season; and to `newest` where missing steps are zeros and a
+/// gap as long as its newest one is nothing unusual for it: a product that is not sold every day is forecast from today.
 pub fn end(
     rows: impl DoubleEndedIterator<Item = Row> + Clone,
     newest: Option<i64>,
