@@ -63,7 +63,7 @@ fn forecast_backtest(
         let mut budget = Budget::new(settings::max_memory());
         request.events = or_raise(events::read(events, &call.roles, &mut budget));
     }
-    let table = or_raise(rows::read(&source, &columns, &call));
+    let (table, _) = or_raise(rows::read(&source, &columns, &call));
     let class = loaded.time_class.unwrap_or(Class::Local);
     let mut progress = Reporter::new(Instant::now());
     let mut rows: Vec<Row> = Vec::new();

@@ -13,11 +13,30 @@ use crate::source::{Clauses, Selection, Source, SourceColumn};
 use super::notices;
 use super::train::{Call, wanted};
 
-/// Reads the columns of a model, called as the model calls them.
+/// That only the newest rows were read, and what memory they take of what all would.
+pub(super) struct Part {
+    bytes: u64,
+    all_bytes: u64,
+}
+
+impl Part {
+    /// Too short a history is too little memory where there is more of it.
+    pub fn explain(&self, error: Error) -> Error {
+        let Error::TooShort { steps, needed, .. } = error else { return error };
+        match self.bytes / steps.max(1) as u64 * needed as u64 {
+            bytes if bytes > self.all_bytes => error,
+            bytes => {
+                Budget::new(settings::max_memory()).exceeded("training on the shortest history that will do", bytes)
+            }
+        }
+    }
+}
+
+/// Reads the columns of a model, called as the model calls them; `None` beside them when these are all rows.
 ///
 /// # Errors
 /// Those of [`Source::select`] and [`Source::read`].
-pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Result<Table> {
+pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Result<(Table, Option<Part>)> {
     let wanted = wanted(&call.roles, &call.options, columns);
     let select = |clauses| -> Result<Selection> {
         let selection = source.select(columns, &wanted, &clauses)?;
@@ -26,8 +45,8 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Re
         Ok(Selection { workers: if in_order { Workers::Refused } else { Workers::Allowed }, ..selection })
     };
     let all = select(Clauses::default())?;
-    let mut table = match &call.roles.time {
-        None => source.read(&all, &[], &mut Budget::new(settings::max_memory()))?,
+    let (mut table, part) = match &call.roles.time {
+        None => (source.read(&all, &[], &mut Budget::new(settings::max_memory()))?, None),
         Some(time) => {
             let row = panel::row_bytes(all.kinds.iter().map(|kind| kind.bytes()).sum(), &call.roles);
             match read_all(source, &all, row) {
@@ -37,15 +56,17 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Re
                     let predicate = part.then(|| newest.predicate(time));
                     part.then(|| notices::reads_newest(&newest));
                     let selection = select(Clauses { predicate, ..Clauses::default() })?;
-                    source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?
+                    let table = source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?;
+                    let (bytes, all_bytes) = (table.rows as u64 * row, newest.all_rows as u64 * row);
+                    (table, part.then_some(Part { bytes, all_bytes }))
                 }
-                read => read?,
+                read => (read?, None),
             }
         }
     };
     let names = wanted.iter().map(|(name, _)| (*name).to_string());
     table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
-    Ok(table)
+    Ok((table, part))
 }
 
 /// Reads all rows, of which each takes `row` bytes of a training. Where the planner knows that they are too many, nothing is

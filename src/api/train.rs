@@ -107,7 +107,7 @@ fn fit(mut call: Call) -> Row {
         request.events = or_raise(events::read(events, &call.roles, &mut budget));
     }
     let mut progress = Reporter::new(Instant::now());
-    let table = or_raise(rows::read(&source, &columns, &call));
+    let (table, part) = or_raise(rows::read(&source, &columns, &call));
     let rows = table.rows as i64;
     let mut published = match regression {
         true => {
@@ -116,7 +116,11 @@ fn fit(mut call: Call) -> Row {
             publish_regression(&call, trained)
         }
         false => {
-            let trained = or_raise(train::train(table, &request, &mut |step| progress.step(step)));
+            let trained = train::train(table, &request, &mut |step| progress.step(step));
+            let trained = or_raise(trained.map_err(|error| match part {
+                Some(part) => part.explain(error),
+                None => error,
+            }));
             summarise(&trained);
             publish_series(&call, trained)
         }
