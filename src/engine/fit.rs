@@ -213,7 +213,8 @@ impl Run<'_> {
         let steps = match options.epochs {
             Some(epochs) => epochs * per_epoch,
             None if by_step => (2 * origins.count / batch).clamp(300, 1500),
-            None => (2 * origins.count / batch).clamp(500, 2500),
+            // Few windows are learnt by heart soon.
+            None => (2 * origins.count / batch).clamp((origins.count / 20).clamp(200, 500), 2500),
         };
         let peak = options.learning_rate.unwrap_or(if by_step { 2e-3 } else { 1e-3 });
         let schedule = options.schedule.unwrap_or(Schedule::Cosine);

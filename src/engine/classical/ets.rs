@@ -3,7 +3,8 @@
 //! The error is additive or multiplicative, the trend none, additive or damped, the season none, additive or, with a
 //! multiplicative error, multiplicative. The kind of error decides what is fitted; the recursion is the same. States
 //! before the first value are no parameters but follow from the smoothing (see [`Filter`]), so that a fitted form can be
-//! run over any history. A season longer than 24 steps is taken out before, where there is one (see [`Kind::of`]).
+//! run over any history. A season longer than 24 steps, or seen less than three times, is taken out before, where there is
+//! one (see [`Kind::of`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ use super::simplex::{Point, minimise};
 
 /// Steps of the longest season that is smoothed.
 const LONGEST: usize = 24;
+/// Seasons that a history has at least for AICc to see that its parameters are worth while.
+const FEWEST_SEASONS: usize = 3;
 /// Where the search for alpha begins.
 const STARTS: [f64; 3] = [0.1, 0.3, 0.7];
 
@@ -27,7 +30,7 @@ enum Trend {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ets {
-    /// How a season too long to be smoothed is taken out.
+    /// How a season that is too long or too seldom seen to be smoothed is taken out.
     removed: Kind,
     error: ErrorForm,
     trend: Trend,
@@ -39,7 +42,7 @@ impl Ets {
     /// The form of the least AICc: the best season without a trend, then the best trend with that season.
     pub fn fit(values: &[f64], season: usize) -> Option<Ets> {
         let filled = interpolated(values);
-        if season > LONGEST {
+        if season > LONGEST || season > 1 && values.len() < FEWEST_SEASONS * season {
             let long = Season::new(Kind::of(&filled, season), &filled, season);
             return Some(Ets { removed: long.kind, ..Ets::fit(&long.removed(values), 1)? });
         }
@@ -79,7 +82,7 @@ impl Ets {
     /// The next `steps` values.
     pub fn path(&self, values: &[f64], season: usize, steps: usize) -> Vec<f64> {
         let filled = interpolated(values);
-        if season > LONGEST {
+        if season > LONGEST || season > 1 && self.removed != Kind::None {
             let long = Season::new(self.removed, &filled, season);
             let path = self.path(&long.removed(values), 1, steps);
             return path.into_iter().enumerate().map(|(at, value)| long.restore(values.len() + at, value)).collect();

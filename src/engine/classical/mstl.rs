@@ -37,7 +37,7 @@ impl Mstl {
 /// The seasonal parts by length of season, and what is left of the values.
 fn split(values: &[f64], season: usize, smoothers: &Smoothers) -> (Vec<(usize, Vec<f64>)>, Vec<f64>) {
     let n = values.len();
-    let seasons = [season, longer(season)].into_iter().filter(|season| *season > 1 && n > 2 * season);
+    let seasons = [season, longer(season)].into_iter().filter(|season| *season > 1 && n >= 2 * season);
     let stl: Vec<Arc<Stl>> = seasons.map(|season| smoothers.of(n, season)).collect();
     let mut parts: Vec<Vec<f64>> = vec![vec![0.0; n]; stl.len()];
     let mut rest = interpolated(values);

@@ -15,7 +15,7 @@ impl Kind {
     /// A season is told from the values when its autocorrelation is significant at 90 %, as the M competitions do; it
     /// is a factor where all values are positive.
     pub fn of(values: &[f64], season: usize) -> Kind {
-        if season < 2 || values.len() < 2 * season + 1 || !is_seasonal(values, season) {
+        if season < 2 || values.len() < 2 * season || !is_seasonal(values, season) {
             Kind::None
         } else if values.iter().all(|value| *value > 0.0) {
             Kind::Multiplicative
@@ -57,7 +57,7 @@ impl Season {
     pub fn new(kind: Kind, values: &[f64], season: usize) -> Season {
         let positive = values.iter().all(|value| *value > 0.0);
         let kind = if kind == Kind::Multiplicative && !positive { Kind::Additive } else { kind };
-        if kind == Kind::None || season < 2 || values.len() < 2 * season + 1 {
+        if kind == Kind::None || season < 2 || values.len() < 2 * season {
             return Season::NONE;
         }
         let neutral = if kind == Kind::Multiplicative { 1.0 } else { 0.0 };
