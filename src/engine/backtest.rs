@@ -158,11 +158,11 @@ pub fn backtest(
     Ok(found)
 }
 
-/// How much a history teaches: the steps that have a season before them, and a little of each.
+/// How much a history teaches: the steps that have a whole cycle before them, and a little of each.
 fn worth(panel: &Panel) -> f32 {
     const ALONE: f32 = 0.1;
-    let season = panel.calendar.season();
-    let one = |len: usize| len.saturating_sub(season) as f32 + ALONE * len as f32;
+    let cycle = panel.calendar.frequency.cycle();
+    let one = |len: usize| len.saturating_sub(cycle) as f32 + ALONE * len as f32;
     panel.series.iter().map(|series| one(series.len)).sum()
 }
 

@@ -75,6 +75,15 @@ impl Frequency {
         }
     }
 
+    /// Steps in the longest cycle that networks look back over: a week of hours or minutes, a year of anything longer.
+    pub fn cycle(self) -> usize {
+        match self {
+            Frequency::Micros(_) => 7 * self.season(),
+            Frequency::Days(1) => 364,
+            _ => self.season(),
+        }
+    }
+
     /// Steps to forecast when nobody says how many.
     pub fn default_horizon(self) -> usize {
         match self {
