@@ -424,12 +424,13 @@ CREATE FUNCTION @extschema@.forecast_evaluate(
   OUT winkler_95 double precision,
   OUT baseline text,
   OUT baseline_value double precision,
-  OUT skill double precision
+  OUT skill double precision,
+  OUT wins double precision
 )
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 100
 AS 'MODULE_PATHNAME', 'forecast_evaluate_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_evaluate(text, text, integer)
-IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method; method cold_start is series whose history was hidden.';
+IS 'Returns the errors of a model on data held out of training, as a whole, by series, step, backtest window (1 is the oldest) or method; method cold_start is series whose history was hidden; wins is the share of series and windows in which a method alone had the least error.';
 
 CREATE FUNCTION @extschema@.forecast_backtest(
   model text,

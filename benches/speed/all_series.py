@@ -30,7 +30,7 @@ def main():
     connection = connect()
     create(connection, SERIES, DAYS, covariates=0)
     train(connection, "retail", "retail", target="sold", time_column="day", series_columns=["store", "item"], horizon=HORIZON, frequency="day",
-          options={"method": "network", "network": {"members": 1, "epochs": 1}, "backtest": {"windows": 0}})
+          options={"method": "network", "network": {"members": 1}, "backtest": {"windows": 0}})
     forecast = "SELECT count(*), sum(forecast) FROM forecast('retail')"
     for _ in range(2):
         started = time.perf_counter()

@@ -37,6 +37,7 @@ type Row = (
     String,
     Option<f64>,
     Option<f64>,
+    Option<f64>,
 );
 
 #[pg_extern(sql = false)]
@@ -68,6 +69,7 @@ fn forecast_evaluate(
         name!(baseline, String),
         name!(baseline_value, Option<f64>),
         name!(skill, Option<f64>),
+        name!(wins, Option<f64>),
     ),
 > {
     let (_, loaded) = loaded::find(super::given("model", model), version);
@@ -108,9 +110,10 @@ fn series_rows(model: &Model, by: &str) -> Result<Vec<Row>, Error> {
         "window" => Ok(numbered(&evaluation.windows, |window| Group { window: Some(window), ..Group::default() })),
         "method" => {
             let blend = Group { method: Some("blend"), ..Group::default() };
-            let alone = evaluation.methods.iter().map(|(expert, scores)| {
+            let alone = evaluation.methods.iter().enumerate().map(|(at, (expert, scores))| {
                 let compared = Compared { model: *scores, ..whole };
-                one(None, Group { method: Some(expert.name()), ..Group::default() }, &compared)
+                let wins = model.spec.wins.get(at).copied();
+                one(None, Group { method: Some(expert.name()), wins, ..Group::default() }, &compared)
             });
             let cold = &evaluation.cold_start;
             let new = (cold.model.n > 0).then(|| {
@@ -134,6 +137,8 @@ struct Group {
     window: Option<usize>,
     step: Option<usize>,
     method: Option<&'static str>,
+    /// Share of series and windows in which the method alone had the least error.
+    wins: Option<f32>,
 }
 
 fn row(
@@ -169,6 +174,7 @@ fn row(
         baseline.into(),
         baseline_value,
         skill,
+        group.wins.map(f64::from),
     )
 }
 

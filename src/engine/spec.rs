@@ -22,6 +22,9 @@ pub struct Spec {
     pub blend: Blend,
     /// Experts that the evaluation has scores of, in its order.
     pub scored: Vec<Expert>,
+    /// Share of series and windows in which each of them alone had the least error.
+    #[serde(default)]
+    pub wins: Vec<f32>,
     /// No value of the history was below zero, so no forecast is.
     pub not_negative: bool,
     /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.

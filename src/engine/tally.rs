@@ -38,6 +38,8 @@ struct Record {
     naive: f64,
     /// Weights of the windows it spoke in, and their squares, each once for every series.
     weight: (f64, f64),
+    /// Series and windows in which it had the least error of all.
+    wins: u32,
 }
 
 /// Errors by expert and series over the windows so far.
@@ -49,6 +51,8 @@ pub struct Tally {
     blend: Vec<Cell>,
     /// How much the current window is like today, from 0 to 1.
     likeness: f32,
+    /// Series and windows taken in.
+    told: u32,
     pub scores: calibration::Scores,
 }
 
@@ -68,6 +72,7 @@ impl Tally {
             experts: Vec::new(),
             blend: vec![Cell::default(); series],
             likeness: 1.0,
+            told: 0,
             scores: calibration::Scores::default(),
         }
     }
@@ -96,14 +101,17 @@ impl Tally {
     pub fn add(&mut self, series: usize, blend: f32, experts: &[(Expert, f32)]) {
         let cell = &mut self.blend[series];
         (cell.sum, cell.windows) = (cell.sum + blend, cell.windows + 1);
+        self.told += 1;
+        let best = experts.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(expert, _)| *expert);
         let naive = experts.iter().find(|(expert, _)| *expert == Expert::Classical(Method::SeasonalNaive));
         for (expert, error) in experts {
             let at = self.experts.iter().position(|record| record.expert == *expert).unwrap_or_else(|| {
                 let cells = vec![Cell::default(); self.series];
-                self.experts.push(Record { expert: *expert, cells, own: 0.0, naive: 0.0, weight: (0.0, 0.0) });
+                self.experts.push(Record { expert: *expert, cells, own: 0.0, naive: 0.0, weight: (0.0, 0.0), wins: 0 });
                 self.experts.len() - 1
             });
             let record = &mut self.experts[at];
+            record.wins += u32::from(best == Some(*expert));
             let cell = &mut record.cells[series];
             cell.sum += error;
             cell.windows += 1;
@@ -117,6 +125,12 @@ impl Tally {
                 record.weight.1 += weight * weight;
             }
         }
+    }
+
+    /// Share of series and windows in which an expert alone had the least error.
+    pub fn wins(&self, expert: Expert) -> f32 {
+        let record = self.experts.iter().find(|record| record.expert == expert);
+        record.map_or(0.0, |record| record.wins as f32 / self.told.max(1) as f32)
     }
 
     /// The error of an expert over seasonal naive's, where both spoke, and how much those windows are like today.
@@ -202,6 +216,7 @@ mod tests {
             Verdict { error: Some(2.0), baseline: Some((Method::SeasonalNaive, 1.0)), lost: true }
         );
         assert!(!twice.verdict(1).lost);
+        assert_eq!((twice.wins(NAIVE), twice.wins(Expert::Network)), (1.0, 0.0));
     }
 
     #[test]

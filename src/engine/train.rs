@@ -111,6 +111,7 @@ pub(super) fn learn(
         model.spec.blend = tally.blend(&model.spec.blend);
         verdicts = (0..panel.series.len()).map(|series| tally.verdict(series)).collect();
         model.spec.scored = evaluation.methods.iter().map(|(expert, _)| *expert).collect();
+        model.spec.wins = model.spec.scored.iter().map(|expert| tally.wins(*expert)).collect();
         (model.members, epochs, model.evaluation) = (newest.members, run, evaluation);
         if spreads_by_errors {
             model.spec.residuals = errors.into_iter().map(residuals).collect();
@@ -145,6 +146,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         residuals: Vec::new(),
         blend: Blend::default(),
         scored: Vec::new(),
+        wins: Vec::new(),
         not_negative: false,
         intermittent: false,
         series: Vec::new(),

@@ -33,6 +33,7 @@ SELECT metric FROM forecast_models WHERE model = 'b';
 SELECT by, count(*), bool_and(n > 0 AND mae >= 0 AND wape >= 0) FROM (VALUES ('model'), ('window'), ('step'), ('series'), ('method')) g(by),
   forecast_evaluate('b', by => by) GROUP BY by ORDER BY by;
 SELECT method, wql IS NOT NULL AS has_quantiles FROM forecast_evaluate('b', by => 'method') ORDER BY method COLLATE "C";
+SELECT round(sum(wins)::numeric, 3) AS wins FROM forecast_evaluate('b', by => 'method');
 SELECT series, method, error >= 0 AS error, baseline IS NOT NULL AS baseline, baseline_error >= 0 AS baseline_error FROM forecast_series('b') ORDER BY series;
 -- On demand: windows x series x horizon rows, each beside what really happened.
 SELECT count(*), count(DISTINCT origin), min(origin)::date, max(time)::date, bool_and(lower <= forecast AND forecast <= upper)
