@@ -39,3 +39,10 @@ cluster_stop() {
     rm -rf "$CLUSTER"
   fi
 }
+
+# is_made_of DATABASE FILE...: whether the database bears the mark of these files; mark_as sets it.
+mark_of() { cat "${@:2}" | md5sum | cut -d' ' -f1; }
+is_made_of() {
+  [ "$(psql -XAtc "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '$1'")" = "$(mark_of "$@")" ]
+}
+mark_as() { psql -Xqc "COMMENT ON DATABASE $1 IS '$(mark_of "$@")'"; }

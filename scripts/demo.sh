@@ -6,10 +6,13 @@ say "building and installing the extension (some minutes the first time)"
 "$ROOT/scripts/install.sh" 2>&1 | grep -vE '^ +(Compiling|Downloaded|Downloading)' || true
 say "starting a private server"
 cluster_start demo
-if ! psql -XAtc "SELECT 1 FROM pg_database WHERE datname = 'shop'" | grep -q 1; then
+made_of=("$ROOT"/sql/*.sql "$ROOT/examples/load.sql")
+if ! is_made_of shop "${made_of[@]}"; then
   say "loading real sales: 100 categories, 2017"
+  dropdb --if-exists shop
   createdb shop
   (cd "$ROOT/examples" && psql -Xq -d shop -f load.sql)
+  mark_as shop "${made_of[@]}"
 fi
 say "training on what was known on 2 December 2017"
 (cd "$ROOT/examples" && psql -X -d shop -f demo.sql)

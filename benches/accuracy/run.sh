@@ -13,12 +13,12 @@ query() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
 "$ROOT/scripts/install.sh"
 cluster_start accuracy
-loaded=$(md5sum <load.sql)
-if [ "$(query -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'accuracy'")" != "$loaded" ]; then
+if ! is_made_of accuracy load.sql; then
   say "loading the benchmark sets" >&2
   dropdb --if-exists accuracy
   createdb accuracy
-  query -d accuracy -f load.sql -c "COMMENT ON DATABASE accuracy IS '$loaded'"
+  query -d accuracy -f load.sql
+  mark_as accuracy load.sql
 fi
 export PGDATABASE=accuracy
 query -c 'DROP SCHEMA IF EXISTS bench CASCADE; DROP EXTENSION IF EXISTS sales_forecast; CREATE EXTENSION sales_forecast' \
