@@ -21,21 +21,24 @@ CREATE VIEW discounted AS TABLE categories;
 INSERT INTO bench.task (task, key, time_column, target, horizon, season, scales, origins, planned) VALUES
   ('categories', 'category', 'day', 'units', 28, 7, '{7}', 1, '{}'),
   ('discounted', 'category', 'day', 'units', 28, 7, '{7}', 1, '{discount}'),
-  ('products', 'product_id', 'day', 'units', 28, 7, '{7}', 1, '{}');
+  ('products', 'product_id', 'day', 'units', 28, 7, '{7}', 3, '{}');
 SQL
-for task in categories discounted products; do bench -v task="$task" -v origin=1 -v options='{}' -f origin.sql; done
+# Of products three origins: the bias of a single one is mostly that of the weeks behind it (-0.061, -0.007 and -0.007).
+for run in "categories 1" "discounted 1" "products 1" "products 2" "products 3"; do
+  bench -v task="${run% *}" -v origin="${run#* }" -v options='{}' -f origin.sql
+done
 
-# The least skill that passes, and what seed 0 gave (seeds differ by 0.002). A network that learns nothing falls below in all three sets,
+# The least skill that passes, and what seed 0 gave (seeds 1 and 2 within 0.003 of it, bias within 0.006). A network that learns nothing falls below in all three sets,
 # forecasts a day late in the first two (0.20 and 0.18 by MASE), the median in place of the mean in the last (bias -0.80).
 fallen=$(bench <<'SQL'
 WITH skill AS (
-  SELECT ours.task, 1 - ours.mase / naive.mase AS mase, 1 - ours.rmsse / naive.rmsse AS rmsse, 1 - ours.wql / naive.wql AS wql, abs(ours.bias) AS bias
-  FROM bench.result AS ours JOIN bench.result AS naive USING (task) WHERE ours.who = 'sales_forecast' AND naive.who = 'seasonal naive'
+  SELECT task, 1 - avg(ours.mase) / avg(naive.mase) AS mase, 1 - avg(ours.rmsse) / avg(naive.rmsse) AS rmsse, 1 - avg(ours.wql) / avg(naive.wql) AS wql, abs(avg(ours.bias)) AS bias
+  FROM bench.result AS ours JOIN bench.result AS naive USING (task, origin) WHERE ours.who = 'sales_forecast' AND naive.who = 'seasonal naive' GROUP BY task
 ), least (task, mase, rmsse, wql, bias) AS (
   VALUES
     ('categories', 0.23, 0.20, 0.295, 0.05),  -- 0.252, 0.218, 0.316, 0.007
     ('discounted', 0.24, 0.21, 0.315, 0.10),  -- 0.268, 0.236, 0.338, 0.023
-    ('products',   0.14, 0.26, 0.430, 0.10)   -- 0.160, 0.277, 0.449, 0.061
+    ('products',   0.14, 0.26, 0.440, 0.05)   -- 0.148, 0.272, 0.458, 0.025
 )
 SELECT format('%s: skill by MASE %s, RMSSE %s, WQL %s, bias %s', task, s.mase, s.rmsse, s.wql, s.bias)
 FROM skill AS s JOIN least AS l USING (task)
