@@ -55,27 +55,16 @@ fn table(days: i64, planned: i64, sold: impl Fn(i64, i64) -> f32) -> Table {
 
 fn request(options: Json, future: &[&str]) -> Request {
     let names = |list: &[&str]| list.iter().map(|name| (*name).into()).collect();
-    Request {
-        roles: Roles {
-            target: "qty".into(),
-            time: Some("day".into()),
-            series: names(&["store"]),
-            statics: names(&["region"]),
-            future: names(future),
-            ..Roles::default()
-        },
-        options: Options::parse(Some(&options)).expect("known options"),
-        events: Vec::new(),
-        horizon: Some(HORIZON),
-        frequency: None,
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 100,
-        most_series: 10,
-        most_memory: 1 << 30,
-    }
+    let roles = Roles {
+        target: "qty".into(),
+        time: Some("day".into()),
+        series: names(&["store"]),
+        statics: names(&["region"]),
+        future: names(future),
+        ..Roles::default()
+    };
+    let options = Options::parse(Some(&options)).expect("known options");
+    Request { horizon: Some(HORIZON), threads: 2, ..Request::new(roles, options) }
 }
 
 fn options(method: &str) -> Json {

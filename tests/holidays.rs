@@ -1,6 +1,5 @@
 //! A moving holiday is learnt from its earlier years and expected on its next date.
 
-use candle_core::Device;
 use serde_json::json;
 
 use sales_forecast::engine::config::{Options, Roles};
@@ -45,20 +44,7 @@ fn error_at_easter(options: serde_json::Value, good_fridays: &[i64]) -> f32 {
     let roles =
         Roles { target: "units".into(), time: Some("day".into()), series: vec!["shop".into()], ..Roles::default() };
     let options = Options::parse(Some(&options)).expect("known options");
-    let request = Request {
-        roles,
-        options,
-        events: Vec::new(),
-        horizon: Some(HORIZON),
-        frequency: None,
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 100,
-        most_series: 10,
-        most_memory: 1 << 30,
-    };
+    let request = Request { horizon: Some(HORIZON), threads: 2, ..Request::new(roles, options) };
     let model = train(table.clone(), &request, &mut |_| {}).expect("enough history").model;
     let frame = &model.spec.frame;
     let mut panel =

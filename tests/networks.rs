@@ -36,20 +36,7 @@ fn table(value: impl Fn(usize, usize) -> f32, days: usize) -> Table {
 }
 
 fn request(roles: Roles, options: Options, frequency: Option<Frequency>) -> Request {
-    Request {
-        roles,
-        options,
-        horizon: Some(HORIZON),
-        frequency,
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 100,
-        most_series: 100,
-        most_memory: 1 << 30,
-        events: Vec::new(),
-    }
+    Request { horizon: Some(HORIZON), frequency, threads: 2, ..Request::new(roles, options) }
 }
 
 fn forecasts(

@@ -1,7 +1,5 @@
 //! A forecast from the newest rows alone is the forecast from all rows.
 
-use candle_core::Device;
-
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::model::Model;
 use sales_forecast::engine::nodes::Nodes;
@@ -40,20 +38,8 @@ fn table(from: i64, to: i64) -> Table {
 
 fn trained(options: &str) -> Model {
     let json = serde_json::from_str(options).expect("json");
-    let request = Request {
-        roles: roles(),
-        options: Options::parse(Some(&json)).expect("options"),
-        events: Vec::new(),
-        horizon: Some(HORIZON),
-        frequency: None,
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 1,
-        most_horizon: 100,
-        most_series: 100,
-        most_memory: 1 << 30,
-    };
+    let options = Options::parse(Some(&json)).expect("options");
+    let request = Request { horizon: Some(HORIZON), ..Request::new(roles(), options) };
     train(table(0, DAYS), &request, &mut |_| ()).expect("a model").model
 }
 

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Instant;
 
-use candle_core::Device;
 use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::classical::Method;
 use sales_forecast::engine::config::{Options, Roles};
@@ -263,20 +262,8 @@ fn main() {
     let hidden: Vec<f32> = (0..set.values.len())
         .map(|row| if set.steps[row] > origin(&set.series[row]) { f32::NAN } else { set.values[row] })
         .collect();
-    let request = Request {
-        roles: roles.clone(),
-        options: options.clone(),
-        horizon: Some(set.horizon),
-        frequency: Some(set.frequency),
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 3660,
-        most_series: 1_000_000,
-        most_memory: 8 << 30,
-        events: Vec::new(),
-    };
+    let (horizon, frequency) = (Some(set.horizon), Some(set.frequency));
+    let request = Request { horizon, frequency, threads: 2, ..Request::new(roles.clone(), options.clone()) };
     let started = Instant::now();
     let trained = train(set.table(hidden.clone()), &request, &mut |_| ()).expect("trains");
     let seconds = started.elapsed().as_secs_f64();

@@ -136,8 +136,9 @@ impl Call {
         let from = before.map(|step| frame.calendar.time(step - 1));
         let (mut table, newest, events) = scope::as_user(entry.owner, || {
             let source = loaded.source(entry)?;
-            let table = read(&source, model, (alone, from), &mut budget)?;
-            let newest = self.newest(&source, model, as_of, &mut budget)?;
+            let columns = source.columns()?;
+            let table = read((&source, &columns), model, (alone, from), &mut budget)?;
+            let newest = self.newest((&source, &columns), model, as_of, &mut budget)?;
             let read = |source: &Source| events::read(source, roles, &mut budget);
             let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
             report::Result::Ok((table, newest, events))
@@ -166,7 +167,7 @@ impl Call {
     /// The newest known time of all series, where it decides on the end of the few that are read.
     fn newest(
         &self,
-        source: &Source,
+        (source, columns): (&Source, &[SourceColumn]),
         model: &Model,
         as_of: Option<i64>,
         budget: &mut Budget,
@@ -176,7 +177,6 @@ impl Call {
         else {
             return Ok(None);
         };
-        let columns = source.columns()?;
         let (reference, target) = (column_reference(time), column_reference(&roles.target));
         let (mut predicate, mut params) = (format!("{target} IS NOT NULL"), Vec::new());
         if let (Some(as_of), Some(column)) = (as_of, columns.iter().find(|column| column.name == time)) {
@@ -186,7 +186,7 @@ impl Call {
         }
         let order = Some(format!("{reference} DESC"));
         let clauses = Clauses { predicate: Some(predicate), order, limit: Some(1) };
-        let selection = source.select(&columns, &[(time, Role::Time)], &clauses)?;
+        let selection = source.select(columns, &[(time, Role::Time)], &clauses)?;
         let table = source.read(&selection, &params, budget)?;
         Ok(match table.columns.first() {
             Some((_, Column::Times(times))) => times.first().copied(),
@@ -202,14 +202,13 @@ impl Call {
 
 /// The model's rows, those of one series only where the filter can be left to an index.
 fn read(
-    source: &Source,
+    (source, columns): (&Source, &[SourceColumn]),
     model: &Model,
     (alone, from): (Option<&Filter>, Option<i64>),
     budget: &mut Budget,
 ) -> report::Result<Table> {
     let roles = &model.spec.roles;
-    let columns = source.columns()?;
-    let wanted = train::wanted(roles, &model.spec.options, &columns);
+    let wanted = train::wanted(roles, &model.spec.options, columns);
     let mut predicates = Vec::new();
     let mut params = Vec::new();
     if let Some(filter) = alone {
@@ -232,10 +231,8 @@ fn read(
         predicates.push(format!("{reference} OPERATOR(pg_catalog.>=) ${}::pg_catalog.{cast}", params.len()));
     }
     let predicate = (!predicates.is_empty()).then(|| predicates.join(" AND "));
-    let selection = source.select(&columns, &wanted, &Clauses { predicate, ..Clauses::default() })?;
-    let mut table = source.read(&selection, &params, budget)?;
-    name_columns(&mut table, &wanted);
-    Ok(table)
+    let selection = source.select(columns, &wanted, &Clauses { predicate, ..Clauses::default() })?;
+    source.read(&selection, &params, budget)
 }
 
 /// A comparison that PostgreSQL may answer by an index; a type whose equality is not the key's is compared here instead.
@@ -259,10 +256,6 @@ fn moment(column: &SourceColumn, time: i64) -> (Param<'static>, &'static str) {
     }
 }
 
-fn name_columns(table: &mut Table, wanted: &[(&str, Role)]) {
-    table.columns.iter_mut().zip(wanted).for_each(|(column, (name, _))| column.0 = (*name).to_string());
-}
-
 /// Planned covariates from the caller's own table or query, with the caller's rights.
 fn read_future(text: &str, roles: &Roles, budget: &mut Budget) -> report::Result<Table> {
     let source = Source::resolve(text)?;
@@ -272,9 +265,7 @@ fn read_future(text: &str, roles: &Roles, budget: &mut Budget) -> report::Result
     let wanted: Vec<(&str, Role)> =
         train::wanted(&planned, &options, &columns).into_iter().filter(|(_, role)| *role != Role::Target).collect();
     let selection = source.select(&columns, &wanted, &Clauses::default())?;
-    let mut table = source.read(&selection, &[], budget)?;
-    name_columns(&mut table, &wanted);
-    Ok(table)
+    source.read(&selection, &[], budget)
 }
 
 pub(super) fn key_json(roles: &Roles, key: &[Value]) -> Json {

@@ -45,7 +45,7 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Re
         Ok(Selection { workers: if in_order { Workers::Refused } else { Workers::Allowed }, ..selection })
     };
     let all = select(Clauses::default())?;
-    let (mut table, part) = match &call.roles.time {
+    let (table, part) = match &call.roles.time {
         None => (source.read(&all, &[], &mut Budget::new(settings::max_memory()))?, None),
         Some(time) => {
             let row = panel::row_bytes(all.kinds.iter().map(|kind| kind.bytes()).sum(), &call.roles);
@@ -64,8 +64,6 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Re
             }
         }
     };
-    let names = wanted.iter().map(|(name, _)| (*name).to_string());
-    table.columns.iter_mut().zip(names).for_each(|(column, name)| column.0 = name);
     Ok((table, part))
 }
 

@@ -73,7 +73,6 @@ fn read(model: &Regression, source: &str, id: Option<&str>) -> report::Result<(T
     wanted.extend(id.map(|id| (id, Role::Category)));
     let selection = source.select(&columns, &wanted, &Clauses::default())?;
     let mut table = source.read(&selection, &[], &mut Budget::new(settings::max_memory()))?;
-    table.columns.iter_mut().zip(&wanted).for_each(|(column, (name, _))| column.0 = (*name).to_string());
     let ids = id.and_then(|_| table.columns.pop()).and_then(|(_, column)| match column {
         Column::Categories(ids) => Some(ids),
         _ => None,

@@ -187,9 +187,6 @@ pub(super) fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::R
         _ => None,
     };
     Ok(Request {
-        roles: call.roles.clone(),
-        options: call.options.clone(),
-        events: Vec::new(),
         horizon,
         frequency: call.frequency,
         zone,
@@ -199,6 +196,7 @@ pub(super) fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::R
         most_horizon: settings::max_horizon(),
         most_series: settings::max_series(),
         most_memory: settings::max_memory(),
+        ..Request::new(call.roles.clone(), call.options.clone())
     })
 }
 

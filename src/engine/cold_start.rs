@@ -14,9 +14,10 @@ use super::error::Result;
 use super::evaluation::Compared;
 use super::metrics;
 use super::model::Model;
+use super::opinion::known;
 use super::panel::Panel;
 use super::paths::interpolate;
-use super::peers::{LOG, MOST_PLANNED, Peers, known};
+use super::peers::{LOG, MOST_PLANNED, Peers};
 use super::prior;
 
 /// Known values of a series at least that is forecast by itself.

@@ -1,6 +1,5 @@
 //! Forecasts of new series: what they follow, what they must not see, and what happens to bad values.
 
-use candle_core::Device;
 use serde_json::json;
 
 use super::super::config::{Options, Roles};
@@ -51,26 +50,15 @@ fn table(count: i64, sold: impl Fn(i64, i64) -> f32) -> Table {
 }
 
 fn request() -> Request {
-    Request {
-        roles: Roles {
-            target: "qty".into(),
-            time: Some("day".into()),
-            series: vec!["sku".into()],
-            statics: vec!["category".into(), "shelf".into()],
-            ..Roles::default()
-        },
-        options: Options::parse(Some(&json!({"method": "prior"}))).expect("known options"),
-        events: Vec::new(),
-        horizon: Some(HORIZON),
-        frequency: None,
-        zone: None,
-        device: Device::Cpu,
-        device_name: "cpu".into(),
-        threads: 2,
-        most_horizon: 100,
-        most_series: 100,
-        most_memory: 1 << 30,
-    }
+    let roles = Roles {
+        target: "qty".into(),
+        time: Some("day".into()),
+        series: vec!["sku".into()],
+        statics: vec!["category".into(), "shelf".into()],
+        ..Roles::default()
+    };
+    let options = Options::parse(Some(&json!({"method": "prior"}))).expect("known options");
+    Request { horizon: Some(HORIZON), ..Request::new(roles, options) }
 }
 
 fn model(count: i64) -> (Model, Nodes) {

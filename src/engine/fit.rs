@@ -16,6 +16,7 @@ use super::panel::{Known, Panel};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::{needs_window, shape_of};
+use super::spec::is_not_negative;
 
 /// Samples that step inputs are scaled by.
 const SCALED_SAMPLES: usize = 20_000;
@@ -32,6 +33,7 @@ pub(super) struct Fit {
     horizon: usize,
     lookback: usize,
     pub members: usize,
+    not_negative: bool,
 }
 
 impl Fit {
@@ -62,7 +64,8 @@ impl Fit {
         };
         let samples = Origins::of(panel, least, targets, 0).count;
         let members = network.members.unwrap_or(members);
-        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members })
+        let not_negative = is_not_negative(panel);
+        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, not_negative })
     }
 
     /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
@@ -80,8 +83,7 @@ impl Fit {
             None => longest - (longest - shortest) * (member / 2 % 4) / 4,
         };
         let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
-        let not_negative = (0..panel.series.len()).all(|i| panel.history(i).iter().all(|y| y.is_nan() || *y >= 0.0));
-        let log = varied && not_negative && member % 2 == 1;
+        let log = varied && self.not_negative && member % 2 == 1;
         let dated = !varied || (member / 2 + member).is_multiple_of(2);
         let covariates = self.expert != Expert::History;
         let options = WindowOptions { horizon, lookback, log, dated, scaling, encoding, measure, covariates };

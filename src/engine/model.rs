@@ -15,7 +15,7 @@ use super::features::Features;
 use super::metrics::{INTERVALS, Spread};
 use super::network::{Network, Shape, Tensor};
 use super::nodes::Nodes;
-use super::opinion::varies;
+use super::opinion::{known, varies};
 use super::options::LEVELS;
 use super::panel::Panel;
 use super::paths::interpolate;
@@ -325,7 +325,7 @@ impl Model {
     /// What serves a series of a panel, and why not the blend.
     pub fn serving(&self, panel: &Panel, series: usize) -> (Option<Expert>, Option<String>) {
         let history = panel.history(series);
-        let known = history.iter().filter(|value| !value.is_nan()).count();
+        let known = known(history);
         let naive = Some(Expert::Classical(Method::SeasonalNaive));
         if known == 0 {
             return (naive, Some("no known value".into()));

@@ -136,7 +136,7 @@ impl Model {
         if priors.is_empty() {
             return Ok(None);
         }
-        let known = |series: usize| panel.history(series).iter().filter(|value| !value.is_nan()).count();
+        let known = |series: usize| known(panel.history(series));
         let speaks: Vec<bool> =
             wanted.iter().zip(varies).map(|(series, varies)| *varies && known(*series) >= prior::FEWEST).collect();
         let speaking: Vec<usize> = (0..wanted.len()).filter(|at| speaks[*at]).collect();
@@ -212,6 +212,11 @@ fn hold(opinion: &mut Opinion, panel: &Panel, wanted: &[usize]) {
         };
         values.iter_mut().for_each(|value| *value = value.clamp(-most, most));
     }
+}
+
+/// Number of known values.
+pub(super) fn known(values: &[f32]) -> usize {
+    values.iter().filter(|value| !value.is_nan()).count()
 }
 
 /// Whether a history has two known values that differ.

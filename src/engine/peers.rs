@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::classical::seasonal_naive;
 use super::features::Norm;
+use super::opinion::known;
 use super::panel::{Known, Panel, Series, Static};
 use super::scaling::quantile;
 use super::table::Value;
@@ -211,9 +212,4 @@ fn squares(some: &[&Candidate]) -> f64 {
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, n) = values.filter(|value| !value.is_nan()).fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     sum / n
-}
-
-/// Number of known values.
-pub fn known(values: &[f32]) -> usize {
-    values.iter().filter(|value| !value.is_nan()).count()
 }

@@ -28,6 +28,26 @@ pub struct Request {
     pub most_memory: u64,
 }
 
+impl Request {
+    /// On the CPU, one thread, without a limit; horizon and frequency by the rows.
+    pub fn new(roles: Roles, options: Options) -> Request {
+        Request {
+            roles,
+            options,
+            events: Vec::new(),
+            horizon: None,
+            frequency: None,
+            zone: None,
+            device: Device::Cpu,
+            device_name: "cpu".into(),
+            threads: 1,
+            most_horizon: usize::MAX,
+            most_series: usize::MAX,
+            most_memory: u64::MAX,
+        }
+    }
+}
+
 /// How far a training is: called at every step; the callee may stop it by unwinding.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {

@@ -38,7 +38,7 @@ pub struct Spec {
 impl Spec {
     /// What the values of a panel say of forecasts.
     pub(super) fn look_at(&mut self, panel: &Panel) {
-        self.not_negative = known(panel).all(|y| *y >= 0.0);
+        self.not_negative = is_not_negative(panel);
         self.intermittent = is_intermittent(panel);
     }
 
@@ -56,6 +56,10 @@ impl Spec {
 
 fn known(panel: &Panel) -> impl Iterator<Item = &f32> {
     (0..panel.series.len()).flat_map(|i| panel.history(i)).filter(|y| !y.is_nan())
+}
+
+pub(super) fn is_not_negative(panel: &Panel) -> bool {
+    known(panel).all(|y| *y >= 0.0)
 }
 
 /// Whether values are whole numbers and at least half of them zero.

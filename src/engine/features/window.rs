@@ -73,7 +73,7 @@ impl WindowFeatures {
             horizon,
             lookback,
             season: panel.calendar.frequency.season(),
-            log,
+            log: log && measure == Measure::Deviation,
             dated,
             scaling,
             measure,
@@ -161,12 +161,16 @@ impl Prepared<'_> {
         let WindowFeatures { lookback, measure, .. } = *self.features;
         let history = &self.panel.history(sample.series)[..sample.origin];
         let window = &history[history.len().saturating_sub(lookback)..];
+        // Logarithms are taken once, for the norm and for the inputs.
+        let plain = Norm { center: 0.0, scale: 1.0, log_level: self.features.log.then_some(1.0) };
+        let shown = |value: &f32| if value.is_nan() { *value } else { plain.compress(*value) };
+        let window: Vec<f32> = window.iter().map(shown).collect();
         let norm = match measure {
-            Measure::Deviation => self.norm(window),
-            _ => Norm { center: 0.0, scale: unit(history, window), log_level: None },
+            Measure::Deviation => self.norm(&window),
+            _ => Norm { center: 0.0, scale: unit(history, &window), log_level: None },
         };
         let seen = |value: f32| match measure {
-            Measure::Deviation => norm.compress(value).clamp(-MOST_INPUT, MOST_INPUT),
+            Measure::Deviation => ((value - norm.center) / norm.scale).clamp(-MOST_INPUT, MOST_INPUT),
             _ => norm.compress(value).abs().ln_1p().copysign(value).clamp(-MOST_INPUT, MOST_INPUT),
         };
         numeric.fill(0.0);
@@ -224,13 +228,10 @@ impl Prepared<'_> {
         rest
     }
 
-    /// Level and spread of a window; both finite, the spread above zero, whatever the window holds.
-    fn norm(&self, window: &[f32]) -> Norm {
+    /// Level and spread of a window of values or their logarithms; both finite, the spread above zero, whatever it holds.
+    fn norm(&self, values: &[f32]) -> Norm {
         let WindowFeatures { season, horizon, log, scaling, .. } = *self.features;
         let log_level = log.then_some(1.0);
-        let plain = Norm { center: 0.0, scale: 1.0, log_level };
-        let values: Vec<f32> =
-            window.iter().map(|value| if value.is_nan() { *value } else { plain.compress(*value) }).collect();
         let known = || values.iter().copied().filter(|value| !value.is_nan());
         if let Some(method) = scaling {
             let Scaler { center, scale } = Scaler::fit(method, known());
@@ -240,7 +241,7 @@ impl Prepared<'_> {
         let newest = mean(values[values.len().saturating_sub(recent)..].iter().copied());
         let center = newest.or_else(|| mean(known())).unwrap_or(0.0);
         let size = mean(known().map(f32::abs)).unwrap_or(0.0);
-        let lagged = || values.iter().skip(season).zip(&values).map(|(b, a)| (b - a).abs()).filter(|d| !d.is_nan());
+        let lagged = || values.iter().skip(season).zip(values).map(|(b, a)| (b - a).abs()).filter(|d| !d.is_nan());
         let spread = match lagged().count() {
             0..3 => 0.35 * size,
             _ => mean(lagged()).unwrap_or(0.0) + 0.05 * size,
@@ -290,7 +291,8 @@ fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
     (n > 0).then(|| (sum / f64::from(n)) as f32)
 }
 
-/// The longest look-back that the data bear: two seasons or horizons, for long seasons two and a half.
+/// The longest look-back that the data bear: two seasons or horizons, of hours a week and a day, of long seasons three and
+/// a half.
 pub fn longest_lookback(panel: &Panel, horizon: usize) -> usize {
     let season = panel.calendar.frequency.season();
     let mut lengths: Vec<f64> = panel.series.iter().map(|series| series.len as f64).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Covariate, Panel, Series, Static};
+use super::{Covariate, Panel, Series};
 
 impl Panel {
     /// Some series alone, in the order in which they are named.
@@ -33,19 +33,11 @@ impl Panel {
             Series { key: series.key.clone(), first, len, span, offset: offset - span }
         });
         let covariate = |c: &Covariate| Covariate { name: c.name.clone(), known: c.known, values: copy(&c.values) };
-        let one = |s: &Static| match s {
-            Static::Numbers(name, values) => {
-                Static::Numbers(name.clone(), wanted.iter().map(|at| values[*at]).collect())
-            }
-            Static::Categories(name, values) => {
-                Static::Categories(name.clone(), wanted.iter().map(|at| values[*at].clone()).collect())
-            }
-        };
         Panel {
             calendar: self.calendar.clone(),
             series: series.collect(),
             covariates: self.covariates.iter().map(covariate).collect(),
-            statics: self.statics.iter().map(one).collect(),
+            statics: self.statics_of(wanted),
             summary: self.summary.clone(),
             target: copy(&self.target),
         }
