@@ -16,16 +16,7 @@ EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
   RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(detail, ''), nullif(hint, ''));
 END $$;
-CREATE FUNCTION ask(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  n bigint; state text; message text; hint text;
-BEGIN
-  EXECUTE 'SELECT count(*) FROM (' || query || ') q' INTO n;
-  RETURN n || ' rows';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(hint, ''));
-END $$;
+\ir ../ask.psql
 \set ECHO queries
 SELECT fit('{"backtest": {"windows": 3, "step": 5, "gap": 2, "metric": "wape"}, "network": {"members": 2, "epochs": 2}}');
 -- The headline is the metric asked for; every window, step, series and method can be asked for.

@@ -12,15 +12,7 @@ FROM generate_series(0, 83) d, generate_series(1, 32) s;
 -- A key without a history is in the source by a row without a target; one has been sold for two days.
 INSERT INTO sales VALUES ('2022-03-26', 'new toy', 'toys', 1, NULL), ('2022-03-26', 'new food', 'food', 2, NULL), ('2022-03-26', 'new', NULL, NULL, NULL);
 INSERT INTO sales VALUES ('2022-03-24', 'young toy', 'toys', 1, 190), ('2022-03-25', 'young toy', 'toys', 1, 210);
-CREATE FUNCTION ask(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE state text; message text; hint text; n bigint;
-BEGIN
-  EXECUTE 'SELECT count(q) FROM (' || query || ') AS q' INTO n;
-  RETURN n || ' rows';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(hint, ''));
-END $$;
+\ir ../ask.psql
 SELECT series FROM forecast_fit('c', 'sales', 'qty', 'day', '{sku}', 7, static_covariates => '{category,shelf}',
   options => '{"network": {"members": 1, "hidden": [16], "epochs": 2}}');
 SELECT series, method, reason FROM forecast_series('c') WHERE method = 'cold_start' ORDER BY series;

@@ -18,15 +18,7 @@ EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
   RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(detail, ''), nullif(hint, ''));
 END $$;
-CREATE FUNCTION ask(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE state text; message text; detail text; hint text; n bigint;
-BEGIN
-  EXECUTE 'SELECT count(q) FROM (' || query || ') AS q' INTO n;
-  RETURN n || ' rows';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(detail, ''), nullif(hint, ''));
-END $$;
+\ir ../ask.psql
 -- Rows in which a node is not the sum of the nodes below it that have one column more.
 CREATE VIEW wrong AS
   WITH f AS MATERIALIZED (SELECT * FROM forecast('m', 10, aggregates => true)),
