@@ -62,14 +62,6 @@ pub enum Param<'a> {
     Jsonb(&'a str),
 }
 
-/// Whether a plan may read with parallel workers, so that rows come in an order that differs from run to run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Workers {
-    #[default]
-    Refused,
-    Allowed,
-}
-
 /// A result column of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {

@@ -16,7 +16,7 @@ use crate::engine::table::{Column, Table, Value};
 use crate::names;
 use crate::plans::Life;
 use crate::report::Result;
-use crate::scan::{self, Kind, Param, Workers};
+use crate::scan::{self, Kind, Param};
 use crate::scope;
 
 pub use error::{Needed, SourceError};
@@ -86,7 +86,7 @@ impl Source {
     /// # Errors
     /// Those of [`scan::scan`].
     pub fn read(&self, selection: &Selection, params: &[Param], budget: &mut Budget) -> Result<Table> {
-        let life = if selection.workers == Workers::Allowed { Life::Parallel } else { self.life() };
+        let life = if selection.any_order { Life::Parallel } else { self.life() };
         self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget, life))
     }
 

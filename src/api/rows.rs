@@ -6,7 +6,6 @@ use crate::engine::config::Aggregate;
 use crate::engine::panel;
 use crate::engine::table::Table;
 use crate::report::{Failure, Result};
-use crate::scan::Workers;
 use crate::settings;
 use crate::source::{Clauses, Selection, Source, SourceColumn};
 
@@ -42,7 +41,7 @@ pub(super) fn read(source: &Source, columns: &[SourceColumn], call: &Call) -> Re
         let selection = source.select(columns, &wanted, &clauses)?;
         // Rows of a series find their place by their time; only what is split, or taken last, by their order needs it.
         let in_order = call.roles.is_regression() || call.options.aggregate == Aggregate::Last;
-        Ok(Selection { workers: if in_order { Workers::Refused } else { Workers::Allowed }, ..selection })
+        Ok(Selection { any_order: !in_order, ..selection })
     };
     let all = select(Clauses::default())?;
     let (table, part) = match &call.roles.time {

@@ -228,7 +228,7 @@ impl Run<'_> {
             self.batch(&prepared, &held_out, &drawn, &mut random)
         });
         let mut best: Option<(f32, usize, Vec<f32>)> = None;
-        let averaged = steps - (options.average * steps as f32) as usize;
+        let averaged = options.averaged_from(steps);
         // Of far more samples than are drawn each is drawn by itself; else all are, in a new order every epoch.
         let sampled = origins.count / DRAWN_OF > steps * batch;
         let ordered = if sampled { 0 } else { origins.count };

@@ -1,5 +1,7 @@
 //! A trained time-series model: what it was told and learnt, and its forecasts.
 
+use std::sync::OnceLock;
+
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -19,6 +21,7 @@ use super::opinion::{known, varies};
 use super::options::LEVELS;
 use super::panel::Panel;
 use super::paths::interpolate;
+use super::reach::Whole;
 use super::scaling::quantile;
 pub use super::spec::{KnownSeries, Spec};
 use super::work::Work;
@@ -43,6 +46,7 @@ pub struct Model {
     /// Of a hierarchy.
     pub aggregates: Option<Box<Aggregates>>,
     pub(super) smoothers: Smoothers,
+    pub(super) whole: OnceLock<Whole>,
 }
 
 /// Forecasts of one node, one value for each step behind its origin.
@@ -71,7 +75,7 @@ struct StoredMember {
 
 impl Model {
     pub(super) fn new(spec: Spec, members: Vec<Member>, evaluation: Evaluation) -> Model {
-        Model { spec, members, evaluation, aggregates: None, smoothers: Smoothers::default() }
+        Model { spec, members, evaluation, aggregates: None, smoothers: Smoothers::default(), whole: OnceLock::new() }
     }
 
     /// The spec and the tensors that [`Model::load`] reads.

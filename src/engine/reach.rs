@@ -9,7 +9,31 @@ use super::panel::Panel;
 use super::prior;
 use super::spec::KnownSeries;
 
+/// What the series of a training say together, looked through once for all forecasts.
+#[derive(Debug, Clone, Default)]
+pub struct Whole {
+    /// What serves some of them alone.
+    alone: Vec<Expert>,
+    /// The newest of their ends.
+    newest: Option<i64>,
+}
+
+impl Whole {
+    fn of(series: &[KnownSeries]) -> Whole {
+        let mut whole = Whole::default();
+        for known in series {
+            whole.newest = whole.newest.max(Some(known.end()));
+            whole.alone.extend(known.only.filter(|expert| !whole.alone.contains(expert)));
+        }
+        whole
+    }
+}
+
 impl Model {
+    fn whole(&self) -> &Whole {
+        self.whole.get_or_init(|| Whole::of(&self.spec.series))
+    }
+
     /// Steps before an origin that decide on a forecast; `None` where all do: effects of planned covariates are relative
     /// to a series' oldest values, sums need common steps, outliers are told by all values, and gaps filled from them.
     pub fn reach(&self) -> Option<usize> {
@@ -24,7 +48,7 @@ impl Model {
         });
         let windows = windows.collect::<Option<Vec<usize>>>()?;
         let priors = prior::of(season).into_iter().map(|prior| prior.sight.reach());
-        let alone = spec.series.iter().filter_map(|known| known.only);
+        let alone = self.whole().alone.iter().copied();
         let experts = spec.blend.shares.iter().map(|(expert, _)| *expert).chain(alone);
         let methods = experts.filter_map(|expert| match expert {
             Expert::Classical(method) => Some(method.reach(season)),
@@ -48,7 +72,7 @@ impl Model {
         newest: Option<i64>,
     ) -> bool {
         let newest = panel.series.iter().map(|series| series.end()).max().max(newest);
-        let newest_trained = self.spec.series.iter().map(KnownSeries::end).max();
+        let newest_trained = self.whole().newest;
         // How usual a gap is for a series, all of its rows decide.
         let ends_by_gaps = self.spec.options.series_end == SeriesEnd::Auto;
         wanted.all(|known| {

@@ -219,7 +219,7 @@ fn run(
     let peak = options.learning_rate.unwrap_or(3e-3);
     let schedule = options.schedule.unwrap_or(Schedule::Cosine);
     let steps = epochs * per_epoch;
-    let averaged = steps - (options.average * steps as f32) as usize;
+    let averaged = options.averaged_from(steps);
     let mut random = ChaCha8Rng::seed_from_u64(request.options.seed);
     let mut best: Option<(f32, usize, Vec<f32>)> = None;
     for epoch in 0..epochs {

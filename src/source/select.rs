@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::{Needed, Source, SourceError};
 use crate::names;
 use crate::report::Result;
-use crate::scan::{Described, Kind, Workers};
+use crate::scan::{Described, Kind};
 
 /// What a column is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,8 @@ pub struct Clauses {
 pub struct Selection {
     pub query: String,
     pub kinds: Vec<Kind>,
-    pub workers: Workers,
+    /// Rows may come in an order that differs from run to run, from parallel workers.
+    pub any_order: bool,
 }
 
 /// A column of the source inside [`Clauses`].
@@ -142,7 +143,7 @@ pub(super) fn select(
         query += &format!(" LIMIT {limit}");
     }
     let kinds = wanted.iter().map(|(_, role)| role.kind()).collect();
-    Ok(Selection { query, kinds, workers: Workers::Refused })
+    Ok(Selection { query, kinds, any_order: false })
 }
 
 /// The column, cast where the scan cannot read its type.

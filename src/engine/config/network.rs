@@ -128,3 +128,10 @@ pub struct NetworkOptions {
     /// Networks whose forecasts are averaged.
     pub members: Option<usize>,
 }
+
+impl NetworkOptions {
+    /// The first of so many steps whose parameters are averaged.
+    pub fn averaged_from(&self, steps: usize) -> usize {
+        steps - (self.average * steps as f32) as usize
+    }
+}
