@@ -347,6 +347,12 @@ END;
 COMMENT ON PROCEDURE @extschema@.forecast_train
 IS 'Trains a model on a table, view or query: CALL forecast_train(model => ..., source => ..., target => ...).';
 
+CREATE FUNCTION @extschema@.forecast_support(internal)
+RETURNS internal STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'forecast_support_wrapper' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.forecast_support(internal)
+IS 'Tells the planner how many rows a call will return, and at what cost; for PostgreSQL alone.';
+
 CREATE FUNCTION @extschema@.forecast(
   model text,
   horizon integer DEFAULT NULL,
@@ -358,6 +364,7 @@ CREATE FUNCTION @extschema@.forecast(
   aggregates boolean DEFAULT false
 )
 RETURNS SETOF sales_forecast.forecast_row STABLE PARALLEL SAFE COST 10000 ROWS 100
+SUPPORT @extschema@.forecast_support
 AS 'MODULE_PATHNAME', 'forecast_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast(text, integer, jsonb, double precision, text, timestamptz, integer, boolean)
 IS 'Forecasts every series of a model, or those that match series, from the newest rows of its source; with aggregates also the sums of its hierarchy, the total first. A new series is forecast by its peers; one that the source lacks is described by its key and static covariates in series.';
@@ -373,6 +380,7 @@ CREATE FUNCTION @extschema@.forecast_quantiles(
   aggregates boolean DEFAULT false
 )
 RETURNS SETOF sales_forecast.quantile_row STABLE PARALLEL SAFE COST 10000 ROWS 300
+SUPPORT @extschema@.forecast_support
 AS 'MODULE_PATHNAME', 'forecast_quantiles_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_quantiles(text, double precision[], integer, jsonb, text, timestamptz, integer, boolean)
 IS 'Forecasts as forecast() does, one row for each series, step and quantile.';
@@ -448,6 +456,7 @@ CREATE FUNCTION @extschema@.forecast_backtest(
   OUT method text
 )
 RETURNS SETOF record VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10000
+SUPPORT @extschema@.forecast_support
 AS 'MODULE_PATHNAME', 'forecast_backtest_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_backtest(text, integer, integer, double precision, integer)
 IS 'Trains before each of the newest windows, as forecast_train does, and returns every forecast beside the actual value; for the model''s owner.';
@@ -466,6 +475,7 @@ CREATE FUNCTION @extschema@.forecast_series(
   OUT last timestamptz
 )
 RETURNS SETOF record STABLE PARALLEL SAFE COST 10000 ROWS 1000
+SUPPORT @extschema@.forecast_support
 AS 'MODULE_PATHNAME', 'forecast_series_wrapper' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.forecast_series(text, integer)
 IS 'Lists the series of a model: which method forecasts each and why, its backtest error and that of the best baseline.';

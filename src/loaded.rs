@@ -38,16 +38,14 @@ impl Loaded {
     /// # Errors
     /// [`Error::Damaged`], [`Error::UnknownFormat`], [`Error::NoDevice`].
     pub fn decode(body: &[u8]) -> crate::engine::Result<Loaded> {
-        let (spec, tensors) = codec::decode(body)?;
+        let (told, tensors) = codec::decode(body)?;
         let device = device::serving()?;
-        let body = match spec["kind"].as_str() {
-            Some("regression") => Body::Regression(Box::new(Regression::load(&spec, tensors, &device)?)),
-            _ => Body::Series(Box::new(Model::load(&spec, tensors, &device)?)),
+        let body = match told.get::<Option<&str>>("kind")? {
+            Some("regression") => Body::Regression(Box::new(Regression::load(&told, tensors, &device)?)),
+            _ => Body::Series(Box::new(Model::load(&told, tensors, &device)?)),
         };
-        let time_class = serde_json::from_value(spec["time_class"].clone()).unwrap_or_default();
-        let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
-        let events = serde_json::from_value(spec["events"].clone()).map_err(damaged)?;
-        Ok(Loaded { body, time_class, events, search_path: spec["search_path"].as_str().map(String::from) })
+        let time_class = told.get("time_class").unwrap_or_default();
+        Ok(Loaded { body, time_class, events: told.get("events")?, search_path: told.get("search_path")? })
     }
 
     /// The model, if it is one of series.
@@ -87,10 +85,11 @@ pub fn find(model: &str, version: Option<i32>) -> (Entry, Rc<Loaded>) {
     let key = (entry.identity.sha256, settings::device());
     let found = CACHE.with_borrow_mut(|cache| cache.get(&key));
     let loaded = found.unwrap_or_else(|| {
-        let body = catalog::body(&entry.identity).unwrap_or_else(|error| error.report());
-        let loaded = Rc::new(or_raise(Loaded::decode(&body)));
+        let decoded = catalog::body(&entry.identity, |body| (body.len(), Loaded::decode(body)));
+        let (bytes, loaded) = decoded.unwrap_or_else(|error| error.report());
+        let loaded = Rc::new(or_raise(loaded));
         let limit = usize::try_from(settings::model_cache_size()).unwrap_or(usize::MAX);
-        CACHE.with_borrow_mut(|cache| cache.insert(key, Rc::clone(&loaded), body.len(), limit));
+        CACHE.with_borrow_mut(|cache| cache.insert(key, Rc::clone(&loaded), bytes, limit));
         loaded
     });
     (entry, loaded)

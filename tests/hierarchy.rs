@@ -176,17 +176,20 @@ fn a_stored_model_forecasts_the_same() {
         let table = table(200, 0, sales);
         let model = fit(table.clone(), &request(options(method), &[])).model;
         let (spec, tensors) = model.store().expect("finite numbers");
-        let (spec, tensors) = codec::decode(&codec::encode(&spec, &tensors).expect("small")).expect("whole");
-        let stored = Model::load(&spec, tensors.clone(), &Device::Cpu).expect("the same model");
+        let blob = codec::encode(&spec, &tensors).expect("small");
+        let (told, tensors) = codec::decode(&blob).expect("whole");
+        let stored = Model::load(&told, tensors.clone(), &Device::Cpu).expect("the same model");
         let nodes = nodes(&table, &model, None);
         assert_eq!(forecast(&stored, &nodes, HORIZON), forecast(&model, &nodes, HORIZON));
         let rest = tensors.clone().into_iter().filter(|(name, ..)| name != "aggregates.errors").collect();
-        let damaged = Model::load(&spec, rest, &Device::Cpu).expect_err("no errors");
+        let damaged = Model::load(&told, rest, &Device::Cpu).expect_err("no errors");
         let unfit = Error::Damaged { reason: "its aggregates do not fit its series".into() };
         assert_eq!(damaged, unfit);
         // A hierarchy of hierarchies is none that was ever stored.
         let mut nested = spec.clone();
         nested["aggregates"] = spec;
+        let text = nested.to_string();
+        let nested = codec::Description::of(&text).expect("an object");
         assert_eq!(Model::load(&nested, tensors, &Device::Cpu).expect_err("nested"), unfit);
     }
 }

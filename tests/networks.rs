@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use sales_forecast::engine::calendar::Frequency;
+use sales_forecast::engine::codec;
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::model::{Forecast, Model};
 use sales_forecast::engine::nodes::Nodes;
@@ -62,7 +63,9 @@ fn forecasts(
     let request = request(roles.clone(), Options::parse(Some(&json))?, Some(Frequency::Days(1)));
     let model = train(table(value, DAYS), &request, &mut |_| ())?.model;
     let (spec, tensors) = model.store()?;
-    let model = Model::load(&spec, tensors, &Device::Cpu)?;
+    let blob = codec::encode(&spec, &tensors)?;
+    let (told, tensors) = codec::decode(&blob)?;
+    let model = Model::load(&told, tensors, &Device::Cpu)?;
     let ahead = table(value, DAYS + HORIZON);
     let panel = Panel::build(&ahead, &roles, &request.options, &model.spec.frame, View::default())?;
     let nodes = Nodes::new(panel, &roles, &request.options, None)?;

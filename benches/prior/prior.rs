@@ -31,8 +31,8 @@ pub fn load(path: &str) -> Prior {
     decode(&bytes, &Device::Cpu).unwrap_or_else(|_| {
         use sales_forecast::engine::{codec, network::Network};
         let (spec, tensors) = codec::decode(&bytes).expect("a prior");
-        let sight = serde_json::from_value(spec["sight"].clone()).expect("a sight");
-        let shape = serde_json::from_value(spec["shape"].clone()).expect("a shape");
+        let sight = spec.get("sight").expect("a sight");
+        let shape = spec.get("shape").expect("a shape");
         Prior { sight, network: Network::from_tensors(shape, tensors, &Device::Cpu).expect("a network") }
     })
 }

@@ -16,6 +16,7 @@ mod score;
 mod scorer;
 mod selection;
 mod shared;
+mod support;
 pub(crate) mod time;
 mod train;
 

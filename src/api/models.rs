@@ -35,7 +35,11 @@ fn forecast_revoke(model: Option<&str>, role: Option<&str>) {
 fn forecast_export(model: Option<&str>, version: Option<i32>) -> Vec<u8> {
     let read = || -> catalog::Result<Parcel> {
         let identity = catalog::find_owned(super::given("model", model), version)?.identity;
-        Ok(Parcel { card: catalog::card(&identity)?, body: catalog::body(&identity)?, model: identity.model })
+        Ok(Parcel {
+            card: catalog::card(&identity)?,
+            body: catalog::body(&identity, <[u8]>::to_vec)?,
+            model: identity.model,
+        })
     };
     let parcel = read().unwrap_or_else(|error| error.report());
     parcel

@@ -62,21 +62,21 @@ pub fn find_owned(model: &str, version: Option<i32>) -> Result<Entry> {
     })
 }
 
-/// The stored bytes of a version that [`find`] has returned.
+/// Reads the stored bytes of a version that [`find`] has returned, where they are: they are not copied.
 ///
 /// # Errors
 /// [`Error::Damaged`] when they don't match their sha256.
-pub fn body(identity: &Identity) -> Result<Vec<u8>> {
+pub fn body<T>(identity: &Identity, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
     let Identity { model, version, sha256 } = identity;
     as_owner(|connection| {
         let rows = connection.read(&BODY, &[model.as_str().into(), (*version).into()])?;
         let row = rows.first().ok_or_else(|| undefined_version(connection, model, Some(*version)))?;
-        let body: Vec<u8> = row.get(c"body")?;
-        if fingerprint(&body) != *sha256 {
+        let body: &[u8] = row.get(c"body")?;
+        if fingerprint(body) != *sha256 {
             let reason = "its bytes do not match their sha256".into();
             return Err(Error::Damaged { model: model.clone(), version: *version, reason });
         }
-        Ok(body)
+        Ok(read(body))
     })
 }
 

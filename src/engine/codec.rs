@@ -1,7 +1,12 @@
 //! The stored form of a model: one safetensors file that holds the description as JSON and the tensors as f32.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Error, Result};
 
@@ -25,6 +30,29 @@ const LENGTH_BYTES: usize = 8;
 
 /// Name, shape (row major) and values of one tensor.
 pub type Tensor = (String, Vec<usize>, Vec<f32>);
+/// A tensor as it is read: its values stay where they are if they can.
+pub type StoredTensor<'a> = (String, Vec<usize>, Cow<'a, [f32]>);
+
+/// The members of a description, each read as what it is when it is asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Description<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+
+impl<'a> Description<'a> {
+    /// # Errors
+    /// [`Error::Damaged`] for anything but an object.
+    pub fn of(text: &'a str) -> Result<Description<'a>> {
+        serde_json::from_str(text).map_err(|error| damaged(format!("description: {error}")))
+    }
+
+    /// A member; one that is not there is null.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for one of another type.
+    pub fn get<T: Deserialize<'a>>(&self, name: &str) -> Result<T> {
+        let text = self.0.get(name).map_or("null", |raw| raw.get());
+        serde_json::from_str(text).map_err(|error| damaged(format!("{name}: {error}")))
+    }
+}
 
 /// Writes a model; the same input gives the same bytes.
 ///
@@ -53,7 +81,7 @@ pub fn encode(spec: &Value, tensors: &[Tensor]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::Damaged`] with the reason, for any bytes that [`encode`] can't have written.
-pub fn decode(blob: &[u8]) -> Result<(Value, Vec<Tensor>)> {
+pub fn decode(blob: &[u8]) -> Result<(Description<'_>, Vec<StoredTensor<'_>>)> {
     if blob.len() > MAX_BYTES {
         return Err(damaged(format!("{} bytes are more than {MAX_BYTES}", blob.len())));
     }
@@ -82,23 +110,26 @@ pub fn decode(blob: &[u8]) -> Result<(Value, Vec<Tensor>)> {
     Ok((spec, tensors))
 }
 
-fn read_spec(view: &TensorView<'_>) -> Result<Value> {
+fn read_spec<'a>(view: &TensorView<'a>) -> Result<Description<'a>> {
     let text = view.data();
     if view.dtype() != Dtype::U8 || text.len() > MAX_SPEC_BYTES || count_values(text) > MAX_SPEC_VALUES {
         return Err(damaged(format!("description of {} bytes", text.len())));
     }
-    serde_json::from_slice(text).map_err(|error| damaged(format!("description: {error}")))
+    Description::of(std::str::from_utf8(text).map_err(|error| damaged(format!("description: {error}")))?)
 }
 
-fn read_tensor(name: String, view: &TensorView<'_>) -> Result<Tensor> {
+fn read_tensor<'a>(name: String, view: &TensorView<'a>) -> Result<StoredTensor<'a>> {
     let shape = view.shape().to_vec();
     let fits = shape.len() <= MAX_RANK && shape.iter().all(|&size| size <= MAX_DIMENSION);
     if view.dtype() != Dtype::F32 || !fits || count(&shape).is_none_or(|count| count * 4 != view.data().len()) {
         return Err(damaged(format!("tensor \"{name}\" is {:?} {shape:?}", view.dtype())));
     }
-    let values: Vec<f32> =
-        view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
-    if values.iter().any(|value| !value.is_finite()) {
+    let bytes: &'a [u8] = view.data();
+    let values = match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+        _ => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+    };
+    if !all_finite(&values) {
         return Err(damaged(format!("tensor \"{name}\" holds a value that is not finite")));
     }
     Ok((name, shape, values))
@@ -122,7 +153,7 @@ fn tensor_bytes((name, shape, values): &Tensor) -> Result<Vec<u8>> {
     if count(shape) != Some(values.len()) {
         return Err(Error::Numeric(format!("tensor \"{name}\" has {} values for shape {shape:?}", values.len())));
     }
-    if values.iter().any(|value| !value.is_finite()) {
+    if !all_finite(values) {
         return Err(Error::Numeric(format!("tensor \"{name}\" holds a value that is not finite")));
     }
     Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect())
@@ -130,6 +161,11 @@ fn tensor_bytes((name, shape, values): &Tensor) -> Result<Vec<u8>> {
 
 fn view(dtype: Dtype, shape: Vec<usize>, bytes: &[u8]) -> Result<TensorView<'_>> {
     TensorView::new(dtype, shape, bytes).map_err(|error| Error::Numeric(error.to_string()))
+}
+
+/// Looks at all of them, eight at a time, rather than at one after the other until one is not.
+pub fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |all, value| all & value.is_finite())
 }
 
 /// Number of values of a shape, `None` past the address space.
@@ -196,7 +232,8 @@ mod tests {
 
     #[test]
     fn tensors_come_back_in_the_order_of_their_names() {
-        let (_, tensors) = decode(&small()).unwrap();
+        let blob = small();
+        let (_, tensors) = decode(&blob).unwrap();
         let names: Vec<_> = tensors.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["bias.0", "empty", "weight.0"]);
     }
@@ -246,7 +283,7 @@ mod tests {
 
     #[test]
     fn refuses_a_description_with_more_values_than_memory_is_meant_for() {
-        let text = format!("[{}0]", "0,".repeat(MAX_SPEC_VALUES));
+        let text = format!(r#"{{"keys":[{}0]}}"#, "0,".repeat(MAX_SPEC_VALUES));
         let header = format!(r#"{{"spec":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#, text.len());
         assert!(is_damaged(&forged(&header, text.as_bytes())));
     }
@@ -288,7 +325,11 @@ mod tests {
                 (format!("t{i}"), shape, (0..count).map(|_| f32::from_bits(rng.random::<u32>() & 0xBF7F_FFFF)).collect())
             }).collect();
             let spec = json!({"keys": keys, "mean": mean});
-            prop_assert_eq!(decode(&encode(&spec, &tensors).unwrap()).unwrap(), (spec, tensors));
+            let blob = encode(&spec, &tensors).unwrap();
+            let (told, read) = decode(&blob).unwrap();
+            let told = Value::Object(told.0.keys().map(|name| (name.clone(), told.get(name).unwrap())).collect());
+            let read = read.into_iter().map(|(name, dims, values)| (name, dims, values.into_owned()));
+            prop_assert_eq!((told, read.collect::<Vec<_>>()), (spec, tensors));
         }
     }
 }

@@ -4,10 +4,11 @@ use candle_core::Device;
 use serde_json::Value as Json;
 
 use super::blend::{Telling, Told};
+use super::codec::{Description, StoredTensor, Tensor};
 use super::error::{Error, Result};
+use super::hierarchy::Hierarchy;
 use super::hierarchy::{Reconciliation, Tree};
 use super::model::{Model, with_prefix};
-use super::network::Tensor;
 use super::nodes::Nodes;
 use super::reconcile::Reconciler;
 use super::work::Work;
@@ -39,14 +40,20 @@ impl Aggregates {
         Ok((json, tensors))
     }
 
-    pub(super) fn load(json: &Json, tensors: &mut Vec<Tensor>, series: &Model, device: &Device) -> Result<Aggregates> {
+    pub(super) fn load(
+        json: &Description,
+        tensors: &mut Vec<StoredTensor>,
+        series: &Model,
+        device: &Device,
+    ) -> Result<Aggregates> {
         let damaged = || Error::Damaged { reason: "its aggregates do not fit its series".into() };
-        if !json["spec"]["options"]["hierarchy"].is_null() {
+        let options = json.get::<Description>("spec")?.get::<Description>("options")?;
+        if options.get::<Option<Hierarchy>>("hierarchy")?.is_some() {
             return Err(damaged());
         }
         let own = with_prefix(tensors, PREFIX);
         let stored = own.iter().find(|(name, ..)| name == ERRORS);
-        let errors = stored.iter().flat_map(|(.., values)| values);
+        let errors = stored.iter().flat_map(|(.., values)| values.iter());
         let errors = errors.map(|error| if *error == UNKNOWN { f32::NAN } else { *error }).collect();
         let dims = stored.map_or(Vec::new(), |(_, dims, _)| dims.clone());
         let aggregates = Aggregates { model: Model::load(json, own, device)?, errors };

@@ -1,9 +1,9 @@
 //! What a model did on data held out of its training, kept to be asked by model, series, step, window or method.
 
+use super::codec::{StoredTensor, Tensor};
 use super::config::Metric;
 use super::expert::Expert;
 use super::metrics::{STORED, Scale, Scores, Spread};
-use super::network::Tensor;
 
 /// Scores of a group of held-out values.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -153,10 +153,10 @@ impl Evaluation {
     }
 
     /// What [`Evaluation::tensors`] stored; a model without windows has none of it.
-    pub fn of(tensors: &[Tensor], experts: &[Expert]) -> Option<Evaluation> {
+    pub fn of(tensors: &[StoredTensor], experts: &[Expert]) -> Option<Evaluation> {
         let part = |name: &str| {
             let found = tensors.iter().find(|(known, ..)| known.strip_prefix("evaluation.") == Some(name));
-            found.map(|(_, _, values)| values.as_slice())
+            found.map(|(_, _, values)| &**values)
         };
         let scores = |values: &[f32]| {
             let all = values.chunks_exact(STORED).map(|stored| Scores::restore(std::array::from_fn(|i| stored[i])));

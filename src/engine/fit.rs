@@ -16,6 +16,7 @@ use super::panel::{Known, Panel};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::{needs_window, shape_of};
+use super::side_by_side::side_by_side;
 use super::spec::is_not_negative;
 
 /// Samples that step inputs are scaled by.
@@ -104,26 +105,30 @@ pub(super) fn fit(
     stage: &'static str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Member>, usize)> {
-    let mut members = Vec::new();
-    let mut epochs = 0;
     // Members that read one step at a time differ in the scalers of their inputs alone.
     let shared = (plan.layout == Layout::Step).then(|| plan.features(panel, request, 0));
     let prepared = shared.as_ref().map(|features| features.prepare(panel));
-    for index in 0..plan.members {
-        let mut inner = |share: f32, loss: f32| {
-            progress(Progress { stage, done: (index as f32 + share) / plan.members as f32, loss });
+    let count = plan.members;
+    // Each on a thread of its own while there are enough of them; those that are left over share all threads.
+    let workers = if request.device.is_cpu() { request.threads.clamp(1, count) } else { 1 };
+    let mut trained = Vec::new();
+    for (jobs, workers) in [(0..count - count % workers, workers), (count - count % workers..count, count % workers)] {
+        let threads = request.threads / workers.max(1);
+        let before = jobs.start as f32;
+        let job = |index: usize, tell: &mut dyn FnMut(f32, f32)| {
+            let own = shared.clone().unwrap_or_else(|| plan.features(panel, request, index));
+            fit_member((panel, request), (plan, index, threads), (own, prepared.as_ref()), tell)
         };
-        let own = shared.clone().unwrap_or_else(|| plan.features(panel, request, index));
-        let (member, run) = fit_member((panel, request), (plan, index), (own, prepared.as_ref()), &mut inner)?;
-        members.push(member);
-        epochs = run;
+        let mut tell = |share, loss| progress(Progress { stage, done: (before + share) / count as f32, loss });
+        trained.extend(side_by_side(jobs, workers, job, &mut tell)?);
     }
-    Ok((members, epochs))
+    let epochs = trained.last().map_or(0, |(_, epochs)| *epochs);
+    Ok((trained.into_iter().map(|(member, _)| member).collect(), epochs))
 }
 
 fn fit_member(
     (panel, request): (&Panel, &Request),
-    (plan, index): (&Fit, usize),
+    (plan, index, threads): (&Fit, usize, usize),
     (mut features, shared): (Features, Option<&Prepared>),
     progress: &mut dyn FnMut(f32, f32),
 ) -> Result<(Member, usize)> {
@@ -145,7 +150,7 @@ fn fit_member(
         optimizer: options.optimizer.unwrap_or(Optimizer::AdamW),
         weight_decay: options.weight_decay,
         clip: options.clip.or(Some(if by_step { 1.0 } else { 5.0 })),
-        threads: request.threads,
+        threads,
         seed,
     };
     let network = Network::new(shape, seed, &request.device);

@@ -44,6 +44,7 @@ pub mod replay;
 pub mod request;
 pub mod scaling;
 mod shape;
+mod side_by_side;
 pub mod spec;
 pub mod table;
 mod tally;

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::blend::{Telling, Told};
 use super::classical::{self, Method, Smoothers};
+use super::codec::{Description, StoredTensor, Tensor};
 use super::coherent::Aggregates;
 use super::config::Loss;
 use super::error::{Error, Result};
@@ -15,7 +16,7 @@ use super::evaluation::Evaluation;
 use super::expert::Expert;
 use super::features::Features;
 use super::metrics::{INTERVALS, Spread};
-use super::network::{Network, Shape, Tensor};
+use super::network::{Network, Shape};
 use super::nodes::Nodes;
 use super::opinion::{known, varies};
 use super::options::LEVELS;
@@ -102,11 +103,10 @@ impl Model {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Model> {
+    pub fn load(json: &Description, mut tensors: Vec<StoredTensor>, device: &Device) -> Result<Model> {
         check_format(json, "series")?;
-        let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
-        let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
-        let stored: Vec<StoredMember> = serde_json::from_value(json["members"].clone()).map_err(damaged)?;
+        let spec: Spec = json.get("spec")?;
+        let stored: Vec<StoredMember> = json.get("members")?;
         let blank = || Evaluation::new(spec.series.len(), spec.horizon);
         let evaluation = Evaluation::of(&tensors, &spec.scored).unwrap_or_else(blank);
         let mut members = Vec::new();
@@ -121,7 +121,7 @@ impl Model {
         }
         let mut model = Model::new(spec, members, evaluation);
         if model.spec.options.hierarchy.is_some() {
-            let aggregates = Aggregates::load(&json["aggregates"], &mut tensors, &model, device)?;
+            let aggregates = Aggregates::load(&json.get("aggregates")?, &mut tensors, &model, device)?;
             model.aggregates = Some(Box::new(aggregates));
         }
         Ok(model)
@@ -352,14 +352,14 @@ impl Model {
 }
 
 /// Takes out the tensors whose names begin with `prefix`, and takes it off them.
-pub(super) fn with_prefix(tensors: &mut Vec<Tensor>, prefix: &str) -> Vec<Tensor> {
+pub(super) fn with_prefix<'a>(tensors: &mut Vec<StoredTensor<'a>>, prefix: &str) -> Vec<StoredTensor<'a>> {
     let own = tensors.extract_if(.., |(name, ..)| name.starts_with(prefix));
     own.map(|(name, dims, values)| (name[prefix.len()..].to_string(), dims, values)).collect()
 }
 
-pub(super) fn check_format(json: &Json, kind: &str) -> Result<()> {
-    match json["format"].as_i64() {
-        Some(FORMAT) if json["kind"] == kind => Ok(()),
+pub(super) fn check_format(json: &Description, kind: &str) -> Result<()> {
+    match json.get::<Option<i64>>("format")? {
+        Some(FORMAT) if json.get::<Json>("kind")? == kind => Ok(()),
         Some(FORMAT) => Err(Error::Damaged { reason: format!("it is not a {kind} model") }),
         Some(found) => Err(Error::UnknownFormat { found, known: FORMAT }),
         None => Err(Error::Damaged { reason: "it names no format".into() }),

@@ -6,13 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::codec::{Description, StoredTensor, Tensor};
 use super::config::{Loss, Optimizer, Roles, ScalingMethod, Schedule};
 use super::error::{Error, Result};
 use super::features::Measure;
 use super::inputs::{Encoded, Input, encode, learn_inputs, number_column};
 use super::metrics::{Scale, Scores};
 use super::model::{FORMAT, check_format, with_prefix};
-use super::network::{Batch, Embedding, Inputs, Network, Recipe, Scratch, Shape, Tensor, Trainer, learning_rate};
+use super::network::{Batch, Embedding, Inputs, Network, Recipe, Scratch, Shape, Trainer, learning_rate};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::shape_of_rows;
@@ -355,11 +356,10 @@ impl Regression {
 
     /// # Errors
     /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Json, mut tensors: Vec<Tensor>, device: &Device) -> Result<Regression> {
+    pub fn load(json: &Description, mut tensors: Vec<StoredTensor>, device: &Device) -> Result<Regression> {
         check_format(json, "regression")?;
-        let damaged = |error: serde_json::Error| Error::Damaged { reason: error.to_string() };
-        let spec: Spec = serde_json::from_value(json["spec"].clone()).map_err(damaged)?;
-        let [model, mean]: [Scores; 2] = serde_json::from_value(json["scores"].clone()).map_err(damaged)?;
+        let spec: Spec = json.get("spec")?;
+        let [model, mean]: [Scores; 2] = json.get("scores")?;
         let fits = spec.shape.numeric == spec.inputs.iter().map(Input::width).sum::<usize>()
             && spec.shape.outputs == spec.loss.outputs()
             && spec.shape.embeddings.len()

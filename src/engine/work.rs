@@ -21,7 +21,7 @@ impl Work<'_> {
         job: impl Fn(&[T]) -> Result<Vec<R>> + Sync,
     ) -> Result<Vec<R>> {
         let threads = self.threads.min(items.len().div_ceil(block)).max(1);
-        let team = Team::new(threads)?;
+        let mut team = Team::new(threads)?;
         let mut all = Vec::with_capacity(items.len());
         for wave in items.chunks(block * threads) {
             (self.pause)();

@@ -1,6 +1,7 @@
 //! What a hidden layer does after its product: layer normalisation, the activation, and both backwards.
 
 use super::super::config::Activation;
+use super::kernel::wide;
 
 const NORM_EPSILON: f32 = 1e-5;
 
@@ -29,7 +30,7 @@ pub(super) fn activate(activation: Activation, raw: &[f32], value: &mut [f32]) {
     let each =
         |f: fn(f32) -> f32, value: &mut [f32]| value.iter_mut().zip(raw).for_each(|(value, raw)| *value = f(*raw));
     match activation {
-        Activation::Relu => each(|x| x.max(0.0), value),
+        Activation::Relu => wide(|| each(|x| x.max(0.0), value)),
         Activation::Sigmoid => each(sigmoid, value),
         Activation::Tanh => each(f32::tanh, value),
         Activation::Gelu => each(|x| 0.5 * x * (1.0 + (GELU.0 * (x + GELU.1 * x * x * x)).tanh()), value),
@@ -43,7 +44,8 @@ fn slope(activation: Activation, raw: &[f32], gradient: &mut [f32]) {
         gradient.iter_mut().zip(raw).for_each(|(gradient, raw)| *gradient *= f(*raw));
     };
     match activation {
-        Activation::Relu => each(|x| if x > 0.0 { 1.0 } else { 0.0 }, gradient),
+        // A choice of values would become masked stores, which some processors do one by one.
+        Activation::Relu => wide(|| each(|x| if x > 0.0 { 1.0 } else { 0.0 }, gradient)),
         Activation::Sigmoid => each(|x| sigmoid(x) * (1.0 - sigmoid(x)), gradient),
         Activation::Tanh => each(|x| 1.0 - x.tanh() * x.tanh(), gradient),
         Activation::Gelu => each(

@@ -1,5 +1,7 @@
 //! What the fused step is made of: the matrix product, sums over rows, and fixed maps.
 
+use pulp::{Simd, WithSimd};
+
 use super::plan::Term;
 
 /// `c = alpha * c + a b` for row-major matrices given by (data, row stride, column stride); c is `[m, n]`, row-major.
@@ -52,22 +54,45 @@ pub(super) fn multiply(product: Product, c: &mut [f32]) {
     }
 }
 
-/// Weights of a layer below which setting up a matrix product of one row takes longer than its sums.
-const SMALL: usize = 2048;
-
 /// `output[m, n] += input[m, k] weight[n, k]^T`
 pub(super) fn add_product(input: &[f32], weight: &[f32], (m, n, k): (usize, usize, usize), output: &mut [f32]) {
-    if m != 1 || k == 0 || n * k > SMALL {
+    if m != 1 || k == 0 {
         return multiply(Product { m, n, k, a: (input, k, 1), b: (weight, 1, k), keep: 1.0 }, output);
     }
-    let (inputs, last) = input[..k].as_chunks::<8>();
-    for (output, weight) in output[..n].iter_mut().zip(weight.chunks_exact(k)) {
-        let (weights, rest) = weight.as_chunks::<8>();
-        let mut sums = [0.0f32; 8];
-        for (input, weight) in inputs.iter().zip(weights) {
-            (0..8).for_each(|lane| sums[lane] += input[lane] * weight[lane]);
+    pulp::Arch::new().dispatch(Dots { input: &input[..k], weight, output: &mut output[..n] });
+}
+
+/// The product of one row: the weights are read once, as fast as memory gives them.
+struct Dots<'a> {
+    input: &'a [f32],
+    weight: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (input, input_rest) = S::as_simd_f32s(self.input);
+        let (fours, ones) = input.as_chunks::<4>();
+        for (output, weight) in self.output.iter_mut().zip(self.weight.chunks_exact(self.input.len())) {
+            let (weight, weight_rest) = S::as_simd_f32s(weight);
+            let (weight_fours, weight_ones) = weight.as_chunks::<4>();
+            // Four sums need not wait for each other.
+            let mut sums = [simd.splat_f32s(0.0); 4];
+            for (a, b) in fours.iter().zip(weight_fours) {
+                for at in 0..4 {
+                    sums[at] = simd.mul_add_e_f32s(a[at], b[at], sums[at]);
+                }
+            }
+            for (a, b) in ones.iter().zip(weight_ones) {
+                sums[0] = simd.mul_add_e_f32s(*a, *b, sums[0]);
+            }
+            let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
+            let rest: f32 = input_rest.iter().zip(weight_rest).map(|(a, b)| a * b).sum();
+            *output += simd.reduce_sum_f32s(sum) + rest;
         }
-        *output += sums.iter().sum::<f32>() + last.iter().zip(rest).map(|(a, b)| a * b).sum::<f32>();
     }
 }
 
@@ -76,11 +101,20 @@ pub(super) fn weight_gradient(upper: &[f32], input: &[f32], (rows, m, n): (usize
     multiply(Product { m, n, k: rows, a: (upper, 1, m), b: (input, n, 1), keep: 0.0 }, gradient);
 }
 
+/// Runs a loop over arrays with the widest vectors of this processor. Every value is what narrower ones make it: neither
+/// are sums reordered nor products and sums fused.
+#[inline(always)]
+pub(super) fn wide(work: impl FnOnce()) {
+    pulp::Arch::new().dispatch(work);
+}
+
 pub(super) fn column_sums(matrix: &[f32], sums: &mut [f32]) {
-    sums.fill(0.0);
-    for row in matrix.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
+    wide(|| {
+        sums.fill(0.0);
+        for row in matrix.chunks_exact(sums.len()) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+    });
 }
 
 /// Adds the terms of every row of a matrix to the rows of another; `(from, into)` are their columns.

@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::codec::{StoredTensor, Tensor, all_finite};
 use super::config::Activation;
 use super::error::{Error, Result};
 
@@ -24,7 +25,7 @@ mod trainer;
 pub use architecture::Architecture;
 pub use optimizer::learning_rate;
 use plan::{Plan, Slot, Start};
-pub(super) use team::Team;
+pub(super) use team::{Team, block_signals};
 pub use trainer::{Recipe, Trainer};
 
 /// A categorical input: code 0 stands for NULL and values never seen.
@@ -57,9 +58,6 @@ pub struct Shape {
     pub offset: Option<usize>,
     pub outputs: usize,
 }
-
-/// Name, dimensions and values of one parameter tensor.
-pub type Tensor = (String, Vec<usize>, Vec<f32>);
 
 /// Rows to forecast from.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +127,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Damaged`] when the shape contradicts itself, names or dimensions are not the architecture's, or a value is not finite.
-    pub fn from_tensors(shape: Shape, tensors: Vec<Tensor>, device: &Device) -> Result<Network> {
+    pub fn from_tensors(shape: Shape, tensors: Vec<StoredTensor>, device: &Device) -> Result<Network> {
         let damaged = |reason: String| Error::Damaged { reason };
         if !shape.is_sound() {
             return Err(damaged("its network's shape contradicts itself".into()));
@@ -143,7 +141,7 @@ impl Network {
             if *dims != slot.dims || values.len() != slot.len() {
                 return Err(damaged(format!("tensor \"{}\" is {dims:?}, not {:?}", slot.name, slot.dims)));
             }
-            if values.iter().any(|value| !value.is_finite()) {
+            if !all_finite(values) {
                 return Err(damaged(format!("tensor \"{}\" is not finite", slot.name)));
             }
             slot.of_mut(&mut parameters).copy_from_slice(values);

@@ -9,7 +9,7 @@ use super::super::error::Result;
 use super::graph::{Candle, Graph};
 use super::optimizer::{BETA1, BETA2, EPSILON};
 use super::plan::Plan;
-use super::trainer::{CHUNK_ROWS, draw_dropout};
+use super::trainer::{chunk_rows, draw_dropout};
 use super::{Batch, Recipe, Shape};
 
 /// Variables on a device with their optimiser's means; the updates are those of [`super::optimizer::State`].
@@ -69,11 +69,12 @@ impl Resident {
     /// Loss and gradients in the plan's order.
     pub fn gradients(&self, shape: &Shape, plan: &Plan, recipe: &Recipe, batch: &Batch) -> Result<(f32, Vec<Tensor>)> {
         // One generator for each chunk of rows, as the fused step has them: both drop the same units.
+        let chunk = chunk_rows(batch.rows);
         let generator = |chunk: usize| ChaCha8Rng::seed_from_u64(recipe.chunk_seed(self.steps as u64, chunk));
-        let mut generators: Vec<ChaCha8Rng> = (0..batch.rows.div_ceil(CHUNK_ROWS)).map(generator).collect();
+        let mut generators: Vec<ChaCha8Rng> = (0..batch.rows.div_ceil(chunk)).map(generator).collect();
         let mut draw = |width: usize| {
             let mut kept = vec![0.0; batch.rows * width];
-            for (rows, random) in kept.chunks_mut(CHUNK_ROWS * width).zip(&mut generators) {
+            for (rows, random) in kept.chunks_mut(chunk * width).zip(&mut generators) {
                 draw_dropout(random, shape.dropout, rows);
             }
             kept

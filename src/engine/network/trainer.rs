@@ -6,14 +6,17 @@ use rand_chacha::ChaCha8Rng;
 use super::super::config::{Loss, Optimizer};
 use super::super::error::Result;
 use super::fused::{self, Chunk};
-use super::optimizer::State;
+use super::optimizer::{Part, State};
 use super::plan::Plan;
 use super::resident::Resident;
 use super::team::Team;
 use super::{Batch, Network};
 
-/// Rows that are worked on together; fixed, so that sums do not depend on the number of threads.
-pub(super) const CHUNK_ROWS: usize = 128;
+/// Rows of a batch that are worked on together: enough for fast products, few enough to share; whatever the number of
+/// threads, so that sums do not depend on it.
+pub(super) fn chunk_rows(batch: usize) -> usize {
+    (batch / 4).clamp(128, 256)
+}
 
 /// How a network learns.
 #[derive(Debug, Clone)]
@@ -41,7 +44,6 @@ pub struct Trainer {
     state: State,
     team: Team,
     chunks: Vec<Chunk>,
-    gradient: Vec<f32>,
     /// Holds the parameters instead of `network` on any device but the CPU.
     resident: Option<Resident>,
     steps: u64,
@@ -73,7 +75,6 @@ impl Trainer {
             state,
             team,
             chunks: Vec::new(),
-            gradient: Vec::new(),
             resident,
             steps: 0,
             mean: Vec::new(),
@@ -91,38 +92,51 @@ impl Trainer {
             return resident.step(shape, plan, &self.recipe, batch, learning_rate);
         }
         self.steps += 1;
-        let loss = self.fused_gradient(batch);
-        let norm = || self.gradient.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt() as f32;
-        let factor = self.recipe.clip.map_or(1.0, |most| (most / norm().max(f32::MIN_POSITIVE)).min(1.0));
-        self.state.update(&mut self.network.parameters, &self.gradient, factor, learning_rate);
+        let (loss, used) = self.fused_gradients(batch);
+        let Trainer { network, recipe, state, team, chunks, .. } = self;
+        let Some((first, others)) = chunks[..used].split_first_mut() else { return Ok(loss) };
+        let update = state.begin(learning_rate);
+        let mut parts = state.parts(&mut network.parameters, &mut first.gradient);
+        let sum = |index: usize, part: &mut Part| {
+            let range = part.range(index);
+            part.sum(others.iter().map(|other| &other.gradient[range.clone()]), recipe.clip.is_some());
+        };
+        let mut factor = 1.0;
+        if let Some(most) = recipe.clip {
+            team.each(&mut parts, sum);
+            let norm = parts.iter().map(|part| part.squares).sum::<f64>().sqrt() as f32;
+            factor = (most / norm.max(f32::MIN_POSITIVE)).min(1.0);
+        }
+        team.each(&mut parts, |index, part| {
+            if recipe.clip.is_none() {
+                sum(index, part);
+            }
+            part.update(&update, factor);
+        });
         Ok(loss)
     }
 
-    fn fused_gradient(&mut self, batch: &Batch) -> f32 {
-        let Trainer { network, recipe, team, chunks, gradient, steps, .. } = self;
+    /// Makes the gradients of the batch's chunks; returns the loss and the number of chunks.
+    fn fused_gradients(&mut self, batch: &Batch) -> (f32, usize) {
+        let Trainer { network, recipe, team, chunks, steps, .. } = self;
         let Network { shape, plan, parameters, .. } = &*network;
         let total = batch.weight.iter().sum::<f32>().max(f32::MIN_POSITIVE);
         let targets = batch.target.len() / batch.rows.max(1);
-        let used = batch.rows.div_ceil(CHUNK_ROWS);
+        let (step, rows) = (*steps, chunk_rows(batch.rows));
+        let used = batch.rows.div_ceil(rows);
         if chunks.len() < used {
             chunks.resize_with(used, Chunk::default);
         }
-        let step = *steps;
         team.each(&mut chunks[..used], |index, chunk| {
-            let start = index * CHUNK_ROWS;
-            chunk.load(shape, plan, parameters, &fused::slice(shape, &batch.inputs(), start, CHUNK_ROWS));
+            let start = index * rows;
+            chunk.load(shape, plan, parameters, &fused::slice(shape, &batch.inputs(), start, rows));
             let mut random = ChaCha8Rng::seed_from_u64(recipe.chunk_seed(step, index));
             let mut draw = |kept: &mut [f32]| draw_dropout(&mut random, shape.dropout, kept);
             chunk.forward(shape, plan, parameters, Some(&mut draw));
             chunk.grade(plan, &recipe.loss, batch, (start, targets), total);
             chunk.backward(shape, plan, parameters);
         });
-        gradient.resize(plan.parameters, 0.0);
-        gradient.copy_from_slice(&chunks[0].gradient);
-        for chunk in &chunks[1..used] {
-            gradient.iter_mut().zip(&chunk.gradient).for_each(|(sum, value)| *sum += value);
-        }
-        chunks[..used].iter().map(|chunk| chunk.loss).sum()
+        (chunks[..used].iter().map(|chunk| chunk.loss).sum(), used)
     }
 
     /// The weighted mean loss of a batch, without learning and without dropout.

@@ -1,5 +1,7 @@
 //! The stored form of a prior: a safetensors file of halves with its description beside them.
 
+use std::borrow::Cow;
+
 use candle_core::Device;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -50,10 +52,15 @@ pub fn decode(bytes: &[u8], device: &Device) -> Result<Prior> {
     let Description { sight, shape } = serde_json::from_slice(text.data()).map_err(|error| damaged(&error))?;
     let tensors = file.tensors().into_iter().filter(|(_, view)| view.dtype() == Dtype::F16);
     let tensors = tensors.map(|(name, view)| {
-        let halves: Vec<f16> = view.data().chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]])).collect();
-        let mut values = vec![0.0; halves.len()];
-        halves.convert_to_f32_slice(&mut values);
-        (name, view.shape().to_vec(), values)
+        let mut values = vec![0.0; view.data().len() / 2];
+        // A piece at a time: bytes that are compiled in need not lie as halves do.
+        let mut halves = [f16::ZERO; 1024];
+        for (bytes, values) in view.data().as_chunks::<2>().0.chunks(1024).zip(values.chunks_mut(1024)) {
+            let halves = &mut halves[..values.len()];
+            halves.iter_mut().zip(bytes).for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
+            halves.convert_to_f32_slice(values);
+        }
+        (name, view.shape().to_vec(), Cow::Owned(values))
     });
     Ok(Prior { sight, network: Network::from_tensors(shape, tensors.collect(), device)? })
 }

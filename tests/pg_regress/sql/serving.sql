@@ -18,6 +18,18 @@ SELECT count(*) FROM (
   SELECT series, time, round(forecast::numeric, 2) FROM forecast('served', series => '{"sku": 2}')
   EXCEPT SELECT series, time, round(forecast::numeric, 2) FROM forecast('served')) AS other;
 
+-- The planner knows the rows that a call will return.
+EXPLAIN SELECT * FROM forecast('served');
+EXPLAIN SELECT * FROM forecast('served', horizon => 3, series => '[{"sku": 1}, {"sku": 2}]');
+EXPLAIN SELECT * FROM forecast('served', series => '{"sku": 1}');
+EXPLAIN SELECT f.* FROM generate_series(1, 2) AS sku, forecast('served', series => jsonb_build_object('sku', sku)) AS f;
+EXPLAIN SELECT * FROM forecast_quantiles('served', quantiles => '{0.1,0.9}');
+EXPLAIN SELECT * FROM forecast_backtest('served', windows => 2);
+EXPLAIN SELECT * FROM forecast_series('served');
+EXPLAIN SELECT * FROM forecast('unknown');
+PREPARE planned(text, jsonb) AS SELECT * FROM forecast($1, series => $2);
+EXPLAIN EXECUTE planned('served', '{"sku": 1}');
+
 -- A column added, and rows added, after the statement was planned.
 ALTER TABLE served ADD COLUMN note text;
 SELECT count(*), min(time)::date FROM forecast('served', series => '{"sku": 1}');
