@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::config::{Layout, Loss, Optimizer, Options, Schedule};
+use super::config::{ArchitectureOption, Layout, Loss, NetworkOptions, Optimizer, Options, Schedule};
 use super::error::{Error, Result};
 use super::expert::Expert;
 use super::features::window::{WindowOptions, longest_lookback};
@@ -35,6 +35,8 @@ pub(super) struct Fit {
     lookback: usize,
     pub members: usize,
     not_negative: bool,
+    /// Whole seasons of two dozen steps or more are forecast, as days of hours are.
+    whole_seasons: bool,
 }
 
 impl Fit {
@@ -65,8 +67,17 @@ impl Fit {
         };
         let samples = Origins::of(panel, least, targets, 0).count;
         let members = network.members.unwrap_or(members);
-        let not_negative = is_not_negative(panel);
-        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, not_negative })
+        let (not_negative, whole_seasons) = (is_not_negative(panel), season >= 24 && horizon >= season);
+        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, not_negative, whole_seasons })
+    }
+
+    /// Half of the members are TiDE's where whole long seasons are forecast and nothing of the network was asked for.
+    fn network(&self, options: &NetworkOptions, member: usize) -> NetworkOptions {
+        let free = options.architecture.is_none() && options.hidden.is_none() && options.members.is_none();
+        let mixed = free && self.whole_seasons && self.expert == Expert::Network && self.layout == Layout::Window;
+        // One of each look-back, and of each scale and dates two.
+        let tide = (mixed && (member / 4 + member).is_multiple_of(2)).then_some(ArchitectureOption::Tide);
+        NetworkOptions { architecture: tide.or(options.architecture), ..options.clone() }
     }
 
     /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
@@ -132,7 +143,7 @@ fn fit_member(
     (mut features, shared): (Features, Option<&Prepared>),
     progress: &mut dyn FnMut(f32, f32),
 ) -> Result<(Member, usize)> {
-    let options = &request.options.network;
+    let options = &plan.network(&request.options.network, index);
     let kind = match plan.expert {
         Expert::History => 1 << 16,
         Expert::Counts => 2 << 16,
