@@ -4,6 +4,7 @@ use candle_core::Device;
 use sales_forecast::engine::calendar::Frequency;
 use sales_forecast::engine::codec;
 use sales_forecast::engine::config::{Options, Roles};
+use sales_forecast::engine::features::Features;
 use sales_forecast::engine::model::{Forecast, Model};
 use sales_forecast::engine::nodes::Nodes;
 use sales_forecast::engine::panel::{Panel, View};
@@ -70,6 +71,40 @@ fn forecasts(
     let panel = Panel::build(&ahead, &roles, &request.options, &model.spec.frame, View::default())?;
     let nodes = Nodes::new(panel, &roles, &request.options, None)?;
     model.forecast(&nodes, &[0, 1, 2], HORIZON, 0.8)
+}
+
+/// Whether some network over windows reads logarithms.
+fn reads_logarithms(future: &[&str], value: impl Fn(usize, usize) -> f32) -> bool {
+    let json = json!({"network": {"members": 2, "epochs": 1}, "backtest": {"windows": 0}});
+    let roles = Roles {
+        target: "y".into(),
+        time: Some("day".into()),
+        series: vec!["id".into()],
+        future: future.iter().map(|name| (*name).to_string()).collect(),
+        ..Roles::default()
+    };
+    let request = request(roles, Options::parse(Some(&json)).expect("known keys"), Some(Frequency::Days(1)));
+    let model = train(table(value, DAYS), &request, &mut |_| ()).expect("a model").model;
+    let windows = model.members.iter().filter_map(|member| match &member.features {
+        Features::Window(window) => Some(window.log),
+        Features::Step(_) => None,
+    });
+    let windows: Vec<bool> = windows.collect();
+    assert!(!windows.is_empty());
+    windows.contains(&true)
+}
+
+/// Sundays bring a hundred more, but for every fifth, which sells nothing: without the effect of Sundays that is far below
+/// zero, and no logarithm.
+#[test]
+fn logarithms_are_read_where_what_is_learnt_from_has_no_negatives() {
+    let value = |series: usize, day: usize| match (day % 7 == 3, day % 35 == 3) {
+        (_, true) => 0.0,
+        (sunday, _) => (10 + series + day % 5) as f32 + if sunday { 100.0 } else { 0.0 },
+    };
+    assert!(reads_logarithms(&[], value));
+    assert!(reads_logarithms(&["sunday"], usual));
+    assert!(!reads_logarithms(&["sunday"], value));
 }
 
 fn usual(series: usize, day: usize) -> f32 {

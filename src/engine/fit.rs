@@ -34,7 +34,6 @@ pub(super) struct Fit {
     horizon: usize,
     lookback: usize,
     pub members: usize,
-    not_negative: bool,
     /// Whole seasons of two dozen steps or more are forecast, as days of hours are.
     whole_seasons: bool,
 }
@@ -67,8 +66,8 @@ impl Fit {
         };
         let samples = Origins::of(panel, least, targets, 0).count;
         let members = network.members.unwrap_or(members);
-        let (not_negative, whole_seasons) = (is_not_negative(panel), season >= 24 && horizon >= season);
-        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, not_negative, whole_seasons })
+        let whole_seasons = season >= 24 && horizon >= season;
+        (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, whole_seasons })
     }
 
     /// Half of the members are TiDE's where whole long seasons are forecast and nothing of the network was asked for.
@@ -81,7 +80,7 @@ impl Fit {
     }
 
     /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
-    fn features(&self, panel: &Panel, request: &Request, member: usize) -> Features {
+    fn features(&self, (panel, not_negative): (&Panel, bool), request: &Request, member: usize) -> Features {
         let Options { scaling, encoding, network, .. } = &request.options;
         let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
         let measure = Measure::of(&self.expert.loss(&loss(request)));
@@ -95,7 +94,7 @@ impl Fit {
             None => longest - (longest - shortest) * (member / 2 % 4) / 4,
         };
         let varied = network.members.unwrap_or(8) > 1 && scaling.is_none();
-        let log = varied && self.not_negative && member % 2 == 1;
+        let log = varied && not_negative && member % 2 == 1;
         let dated = !varied || (member / 2 + member).is_multiple_of(2);
         let covariates = self.expert != Expert::History;
         let options = WindowOptions { horizon, lookback, log, dated, scaling, encoding, measure, covariates };
@@ -116,8 +115,10 @@ pub(super) fn fit(
     stage: &'static str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Member>, usize)> {
+    // Of this panel: without the effects of what is planned, sales are negative here and there.
+    let not_negative = is_not_negative(panel);
     // Members that read one step at a time differ in the scalers of their inputs alone.
-    let shared = (plan.layout == Layout::Step).then(|| plan.features(panel, request, 0));
+    let shared = (plan.layout == Layout::Step).then(|| plan.features((panel, not_negative), request, 0));
     let prepared = shared.as_ref().map(|features| features.prepare(panel));
     let count = plan.members;
     // Each on a thread of its own while there are enough of them; those that are left over share all threads.
@@ -127,7 +128,7 @@ pub(super) fn fit(
         let threads = request.threads / workers.max(1);
         let before = jobs.start as f32;
         let job = |index: usize, tell: &mut dyn FnMut(f32, f32)| {
-            let own = shared.clone().unwrap_or_else(|| plan.features(panel, request, index));
+            let own = shared.clone().unwrap_or_else(|| plan.features((panel, not_negative), request, index));
             fit_member((panel, request), (plan, index, threads), (own, prepared.as_ref()), tell)
         };
         let mut tell = |share, loss| progress(Progress { stage, done: (before + share) / count as f32, loss });
