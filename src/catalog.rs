@@ -30,6 +30,17 @@ pub struct Entry {
     pub kind: Kind,
     /// Table, view or query.
     pub source: String,
+    pub size: Size,
+}
+
+/// What decides on the number of rows of a forecast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Size {
+    pub series: f64,
+    /// Of a time-series model.
+    pub horizon: Option<f64>,
+    /// Columns of a series' key.
+    pub columns: f64,
 }
 
 /// A version to be stored.

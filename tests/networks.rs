@@ -13,7 +13,7 @@ use sales_forecast::engine::request::Request;
 use sales_forecast::engine::table::{Categories, Column, Numbers, Table, Value};
 use sales_forecast::engine::train::train;
 use sales_forecast::engine::{Error, Result};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 const DAYS: usize = 90;
 const HORIZON: usize = 7;
@@ -41,8 +41,21 @@ fn request(roles: Roles, options: Options, frequency: Option<Frequency>) -> Requ
     Request { horizon: Some(HORIZON), frequency, threads: 2, ..Request::new(roles, options) }
 }
 
+/// A model of the table's series, and what it was asked for.
+fn trained(json: &Json, future: &[&str], value: impl Fn(usize, usize) -> f32) -> Result<(Model, Request)> {
+    let roles = Roles {
+        target: "y".into(),
+        time: Some("day".into()),
+        series: vec!["id".into()],
+        future: future.iter().map(|name| (*name).to_string()).collect(),
+        ..Roles::default()
+    };
+    let request = request(roles, Options::parse(Some(json))?, Some(Frequency::Days(1)));
+    Ok((train(table(value, DAYS), &request, &mut |_| ())?.model, request))
+}
+
 fn forecasts(
-    network: serde_json::Value,
+    network: Json,
     layout: Option<&str>,
     future: &[&str],
     value: impl Fn(usize, usize) -> f32 + Copy,
@@ -54,37 +67,21 @@ fn forecasts(
     for (key, value) in [("members", 2), ("epochs", 2)] {
         json["network"][key] = value.into();
     }
-    let roles = Roles {
-        target: "y".into(),
-        time: Some("day".into()),
-        series: vec!["id".into()],
-        future: future.iter().map(|name| (*name).to_string()).collect(),
-        ..Roles::default()
-    };
-    let request = request(roles.clone(), Options::parse(Some(&json))?, Some(Frequency::Days(1)));
-    let model = train(table(value, DAYS), &request, &mut |_| ())?.model;
+    let (model, request) = trained(&json, future, value)?;
     let (spec, tensors) = model.store()?;
     let blob = codec::encode(&spec, &tensors)?;
     let (told, tensors) = codec::decode(&blob)?;
     let model = Model::load(&told, tensors, &Device::Cpu)?;
     let ahead = table(value, DAYS + HORIZON);
-    let panel = Panel::build(&ahead, &roles, &request.options, &model.spec.frame, View::default())?;
-    let nodes = Nodes::new(panel, &roles, &request.options, None)?;
+    let panel = Panel::build(&ahead, &request.roles, &request.options, &model.spec.frame, View::default())?;
+    let nodes = Nodes::new(panel, &request.roles, &request.options, None)?;
     model.forecast(&nodes, &[0, 1, 2], HORIZON, 0.8)
 }
 
 /// Whether some network over windows reads logarithms.
 fn reads_logarithms(future: &[&str], value: impl Fn(usize, usize) -> f32) -> bool {
     let json = json!({"network": {"members": 2, "epochs": 1}, "backtest": {"windows": 0}});
-    let roles = Roles {
-        target: "y".into(),
-        time: Some("day".into()),
-        series: vec!["id".into()],
-        future: future.iter().map(|name| (*name).to_string()).collect(),
-        ..Roles::default()
-    };
-    let request = request(roles, Options::parse(Some(&json)).expect("known keys"), Some(Frequency::Days(1)));
-    let model = train(table(value, DAYS), &request, &mut |_| ()).expect("a model").model;
+    let (model, _) = trained(&json, future, value).expect("a model");
     let windows = model.members.iter().filter_map(|member| match &member.features {
         Features::Window(window) => Some(window.log),
         Features::Step(_) => None,

@@ -11,23 +11,17 @@ use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 
-use crate::{catalog, rights};
+use crate::catalog::{self, Size};
+use crate::rights;
 
 /// How long an estimate is taken for granted: a prepared statement is planned without reading the catalogue each time.
 const FRESH: Duration = Duration::from_secs(10);
 const MOST_KNOWN: usize = 100;
 
-/// In units of `cpu_operator_cost`, which are some 25 nanoseconds: finding a model and what it reads, and one series more.
-const CALL_COST: f64 = 30_000.0;
-const SERIES_COST: f64 = 7_000.0;
-
-/// What decides on the number of rows.
-#[derive(Debug, Clone, Copy)]
-struct Size {
-    series: f64,
-    columns: usize,
-    horizon: f64,
-}
+/// In units of `cpu_operator_cost`, some nine nanoseconds where a sum over two million rows is measured: finding a model and
+/// what it reads takes half a millisecond, each of many series a sixth of one (benches/RESULTS.md).
+const CALL_COST: f64 = 50_000.0;
+const SERIES_COST: f64 = 20_000.0;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<(String, Option<i32>, Oid), (Instant, Size)>> = RefCell::default();
@@ -40,13 +34,13 @@ struct Estimate {
 }
 
 #[pg_extern(sql = false)]
-fn forecast_support(request: Internal) -> Internal {
-    let answered = request.unwrap().filter(|request| {
-        // SAFETY: the planner passes a node, which it owns until the function returns.
-        unsafe { answer(request.cast_mut_ptr()) }.is_some()
-    });
+fn forecast_support(mut request: Internal) -> Internal {
+    // SAFETY: the planner passes a node, which it owns until the function returns.
+    let request = unsafe { request.get_mut::<pg_sys::Node>() }.map(std::ptr::from_mut);
+    // SAFETY: as above.
+    let answered = request.filter(|request| unsafe { answer(*request) }.is_some());
     // A null pointer, but not NULL, says that nothing is known.
-    Internal::from(Some(answered.unwrap_or(pg_sys::Datum::null())))
+    Internal::from(Some(answered.map_or(pg_sys::Datum::null(), pg_sys::Datum::from)))
 }
 
 /// Fills in what was requested; `None` where nothing is known.
@@ -90,19 +84,19 @@ unsafe fn estimate(node: *mut pg_sys::Node) -> Option<Estimate> {
     let model: String = arguments.constant(0)?;
     let version = |at| arguments.constant::<i32>(at);
     let forecast = |size: Size, horizon: usize, series: usize, each: f64| {
-        let steps = arguments.constant::<i32>(horizon).map_or(size.horizon, f64::from);
+        let steps = arguments.constant::<i32>(horizon).map(f64::from).or(size.horizon)?;
         let series = match arguments.constant::<JsonB>(series) {
             Some(JsonB(json)) => selected(&json, size),
             None if arguments.is_null(series) => size.series,
             None => 1.0,
         };
-        Estimate { rows: series * steps * each, series }
+        Some(Estimate { rows: series * steps * each, series })
     };
     Some(match name.to_bytes() {
-        b"forecast" => forecast(size(model, version(6))?, 1, 2, 1.0),
+        b"forecast" => forecast(size(model, version(6))?, 1, 2, 1.0)?,
         b"forecast_quantiles" => {
             let each = arguments.constant::<Vec<Option<f64>>>(1).map_or(3.0, |quantiles| quantiles.len() as f64);
-            forecast(size(model, version(6))?, 2, 3, each)
+            forecast(size(model, version(6))?, 2, 3, each)?
         }
         b"forecast_series" => {
             let series = size(model, version(1))?.series;
@@ -111,8 +105,8 @@ unsafe fn estimate(node: *mut pg_sys::Node) -> Option<Estimate> {
         b"forecast_backtest" => {
             let Size { series, horizon, .. } = size(model, version(4))?;
             let windows = f64::from(arguments.constant::<i32>(1).unwrap_or(4));
-            // Each window is a training, of some milliseconds a series.
-            Estimate { rows: windows * series * horizon, series: 100.0 * windows * series }
+            // Each window is a training, some tens of milliseconds a series where there are a hundred.
+            Estimate { rows: windows * series * horizon?, series: 100.0 * windows * series }
         }
         _ => return None,
     })
@@ -123,7 +117,7 @@ fn selected(filter: &Json, size: Size) -> f64 {
     match filter {
         Json::Array(filters) => filters.iter().map(|filter| selected(filter, size)).sum::<f64>().min(size.series),
         Json::Object(fields) => {
-            let free = size.columns.saturating_sub(fields.len()) as f64 / size.columns.max(1) as f64;
+            let free = (size.columns - fields.len() as f64).max(0.0) / size.columns.max(1.0);
             size.series.powf(free).max(1.0)
         }
         _ => size.series,
@@ -138,10 +132,7 @@ fn size(model: String, version: Option<i32>) -> Option<Size> {
         return Some(size);
     }
     // An error is for the call to tell.
-    let entry = catalog::find(&key.0, version).ok()?;
-    let card = catalog::card(&entry.identity).ok()?;
-    let size =
-        Size { series: card.series as f64, columns: card.series_columns.len(), horizon: f64::from(card.horizon?) };
+    let size = catalog::find(&key.0, version).ok()?.size;
     KNOWN.with_borrow_mut(|known| {
         if known.len() >= MOST_KNOWN {
             known.clear();

@@ -5,12 +5,12 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::Oid;
 
 use super::connection::{Connection, Plan, Row, as_owner};
-use super::{Card, Entry, Error, Identity, Kind, Result, fingerprint};
+use super::{Card, Entry, Error, Identity, Kind, Result, Size, fingerprint};
 use crate::rights;
 
 thread_local! {
     static FIND: Plan = const { Plan::new(c"
-        SELECT m.owner::oid AS owner, v.version, v.sha256, v.kind, v.source,
+        SELECT m.owner::oid AS owner, v.version, v.sha256, v.kind, v.source, v.series, v.horizon, cardinality(v.series_columns) AS columns,
                ARRAY(SELECT p.role::oid FROM sales_forecast.privilege p WHERE p.model = m.name) AS granted
         FROM sales_forecast.model m
         LEFT JOIN sales_forecast.version v ON v.model = m.name AND v.version = coalesce($2, m.deployed)
@@ -106,7 +106,12 @@ fn lookup(
     let identity =
         Identity { model: model.into(), version, sha256: sha256.try_into().map_err(|_| Error::Column(c"sha256"))? };
     let kind = read_kind(&row, model, version)?;
-    Ok((owner, granted, Some(Entry { identity, owner, kind, source: row.get(c"source")? })))
+    let size = Size {
+        series: row.get::<i64>(c"series")? as f64,
+        horizon: row.optional::<i32>(c"horizon")?.map(f64::from),
+        columns: f64::from(row.get::<i32>(c"columns")?),
+    };
+    Ok((owner, granted, Some(Entry { identity, owner, kind, source: row.get(c"source")?, size })))
 }
 
 fn read_kind(row: &Row<'_>, model: &str, version: i32) -> Result<Kind> {

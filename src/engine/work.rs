@@ -1,7 +1,7 @@
 //! How a long computation runs: on how many threads, and what is done in between.
 
 use super::error::Result;
-use super::network::Team;
+use super::side_by_side::side_by_side;
 
 /// Threads, and a callback that is called every few milliseconds on the caller's own.
 pub struct Work<'a> {
@@ -20,18 +20,13 @@ impl Work<'_> {
         block: usize,
         job: impl Fn(&[T]) -> Result<Vec<R>> + Sync,
     ) -> Result<Vec<R>> {
-        let threads = self.threads.min(items.len().div_ceil(block)).max(1);
-        let mut team = Team::new(threads)?;
-        let mut all = Vec::with_capacity(items.len());
-        for wave in items.chunks(block * threads) {
-            (self.pause)();
-            let mut blocks: Vec<(&[T], Result<Vec<R>>)> =
-                wave.chunks(block).map(|block| (block, Ok(Vec::new()))).collect();
-            team.each(&mut blocks, |_, (block, made)| *made = job(block));
-            for (_, made) in blocks {
-                all.extend(made?);
-            }
-        }
-        Ok(all)
+        let blocks: Vec<&[T]> = items.chunks(block).collect();
+        let threads = self.threads.min(blocks.len());
+        let job = |index: usize, tell: &mut dyn FnMut(f32, f32)| {
+            tell(0.0, 0.0);
+            job(blocks[index])
+        };
+        let made = side_by_side(0..blocks.len(), threads, job, &mut |_, _| (self.pause)())?;
+        Ok(made.into_iter().flatten().collect())
     }
 }

@@ -25,7 +25,7 @@ mod trainer;
 pub use architecture::Architecture;
 pub use optimizer::learning_rate;
 use plan::{Plan, Slot, Start};
-pub(super) use team::{Team, block_signals};
+pub(super) use team::block_signals;
 pub use trainer::{Recipe, Trainer};
 
 /// A categorical input: code 0 stands for NULL and values never seen.

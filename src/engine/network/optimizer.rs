@@ -59,7 +59,7 @@ const PART: usize = 1 << 14;
 /// Some of the parameters with their gradient and what their optimiser remembers.
 pub(super) struct Part<'a> {
     parameters: &'a mut [f32],
-    pub gradient: &'a mut [f32],
+    gradient: &'a mut [f32],
     first: &'a mut [f32],
     /// Empty for an optimiser without second moments.
     second: &'a mut [f32],

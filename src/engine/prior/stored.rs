@@ -13,6 +13,8 @@ use super::super::network::{Network, Shape};
 use super::{Prior, Sight};
 
 const DESCRIPTION: &str = "description";
+/// Halves that are widened together.
+const PIECE: usize = 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Description {
@@ -54,8 +56,8 @@ pub fn decode(bytes: &[u8], device: &Device) -> Result<Prior> {
     let tensors = tensors.map(|(name, view)| {
         let mut values = vec![0.0; view.data().len() / 2];
         // A piece at a time: bytes that are compiled in need not lie as halves do.
-        let mut halves = [f16::ZERO; 1024];
-        for (bytes, values) in view.data().as_chunks::<2>().0.chunks(1024).zip(values.chunks_mut(1024)) {
+        let mut halves = [f16::ZERO; PIECE];
+        for (bytes, values) in view.data().as_chunks::<2>().0.chunks(PIECE).zip(values.chunks_mut(PIECE)) {
             let halves = &mut halves[..values.len()];
             halves.iter_mut().zip(bytes).for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
             halves.convert_to_f32_slice(values);
