@@ -172,13 +172,14 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    /// Makes room for the rows expected, then doubles it, or takes what the budget still allows.
+    /// Makes room for the rows expected and a few more, as an estimate that is one row short would have all columns moved;
+    /// then doubles it, or takes what the budget still allows.
     #[cold]
     fn grow(&mut self) -> Result<()> {
         let width: usize = self.sinks.iter().map(Sink::width).sum();
         // An estimate may be far too high: some of the budget stays.
         let most = self.budget.left() / 8 * 7 / width.max(1) as u64;
-        let expected = self.expected.min(usize::try_from(most).unwrap_or(usize::MAX));
+        let expected = (self.expected + self.expected / 32).min(usize::try_from(most).unwrap_or(usize::MAX));
         let wanted = if self.capacity == 0 { expected.max(FIRST) } else { self.capacity };
         // A column may lie in memory twice while it is moved.
         let moved = 8 * self.capacity as u64;
