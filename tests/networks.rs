@@ -67,7 +67,12 @@ fn forecasts(
     for (key, value) in [("members", 2), ("epochs", 2)] {
         json["network"][key] = value.into();
     }
-    let (model, request) = trained(&json, future, value)?;
+    forecasts_by(&json, future, value)
+}
+
+/// Of all three series, from a model that was stored and loaded.
+fn forecasts_by(json: &Json, future: &[&str], value: impl Fn(usize, usize) -> f32 + Copy) -> Result<Vec<Forecast>> {
+    let (model, request) = trained(json, future, value)?;
     let (spec, tensors) = model.store()?;
     let blob = codec::encode(&spec, &tensors)?;
     let (told, tensors) = codec::decode(&blob)?;
@@ -120,6 +125,21 @@ fn every_architecture_and_loss_forecasts_near_the_past() {
                     assert!(0.0 <= lower && lower <= point && point <= upper, "{architecture} {loss}: {forecast:?}");
                     assert!(upper < most, "{architecture} {loss}: {forecast:?}");
                 }
+            }
+        }
+    }
+}
+
+/// What reads a window says nothing of one in which nothing is known.
+#[test]
+fn a_series_unknown_for_longer_than_a_window_keeps_its_level() {
+    let level = |series: usize, day: usize| 100.0 * (series + 1) as f32 + (day * 5 % 7) as f32;
+    let value = |series: usize, day: usize| if series == 0 && day >= 40 { f32::NAN } else { level(series, day) };
+    for method in ["auto", "prior", "network"] {
+        for forecast in forecasts_by(&json!({"method": method}), &[], value).expect("a model") {
+            for (step, point) in forecast.point.iter().enumerate() {
+                let usual = level(forecast.node, DAYS + step);
+                assert!((0.75..1.25).contains(&(point / usual)), "{method}: {point} of {usual}");
             }
         }
     }

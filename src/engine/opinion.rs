@@ -58,7 +58,11 @@ impl Model {
     fn by_network(&self, expert: Expert, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
         let members: Vec<&Member> = self.members.iter().filter(|member| member.expert == expert).collect();
         let Some(needed) = members.iter().map(|member| member.features.least_history()).max() else { return Ok(None) };
-        let enough = |series: usize| panel.history(series).len() >= needed;
+        let window = members.iter().filter_map(|member| member.features.reach()).min().unwrap_or(usize::MAX);
+        let enough = |series: usize| {
+            let history = panel.history(series);
+            history.len() >= needed && known(newest(history, window)) > 0
+        };
         let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
         let paths = |levels: usize| Paths::new(wanted.len(), self.spec.horizon, levels);
         let (mut quantiles, mut means) = (paths(self.levels().len()), paths(1));
@@ -136,16 +140,13 @@ impl Model {
         if priors.is_empty() {
             return Ok(None);
         }
-        let known = |series: usize| known(panel.history(series));
-        let speaks: Vec<bool> =
-            wanted.iter().zip(varies).map(|(series, varies)| *varies && known(*series) >= prior::FEWEST).collect();
+        let reaches = || priors.iter().map(|prior| prior.sight.reach());
+        let (longest, shortest) = (reaches().max().unwrap_or(0), reaches().min().unwrap_or(0));
+        let enough = |series: usize| known(newest(panel.history(series), shortest)) >= prior::FEWEST;
+        let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
         let speaking: Vec<usize> = (0..wanted.len()).filter(|at| speaks[*at]).collect();
-        let longest = priors.iter().map(|prior| prior.sight.reach()).max().unwrap_or(0);
-        let newest = |at: &usize| {
-            let history = panel.history(wanted[*at]);
-            history[history.len().saturating_sub(longest)..].to_vec()
-        };
-        let histories: Vec<Vec<f32>> = speaking.iter().map(newest).collect();
+        let histories: Vec<Vec<f32>> =
+            speaking.iter().map(|at| newest(panel.history(wanted[*at]), longest).to_vec()).collect();
         let horizon = self.spec.horizon;
         let mut sums = vec![vec![0.0; horizon * LEVELS.len()]; histories.len()];
         for prior in &priors {
@@ -168,8 +169,7 @@ impl Model {
         let mut speaks = Vec::with_capacity(wanted.len());
         let mut points = Vec::with_capacity(wanted.len());
         for &series in wanted {
-            let history = panel.history(series);
-            let history = &history[history.len().saturating_sub(method.reach(season))..];
+            let history = newest(panel.history(series), method.reach(season));
             let known = self.spec.known(&panel.series[series].key);
             let fitted = known.and_then(|known| known.fitted.iter().find(|fitted| fitted.method() == method).cloned());
             let fitted = fitted.or_else(|| method.fit(history, season));
@@ -212,6 +212,11 @@ fn hold(opinion: &mut Opinion, panel: &Panel, wanted: &[usize]) {
         };
         values.iter_mut().for_each(|value| *value = value.clamp(-most, most));
     }
+}
+
+/// The newest steps of a history.
+fn newest(history: &[f32], steps: usize) -> &[f32] {
+    &history[history.len().saturating_sub(steps)..]
 }
 
 /// Number of known values.

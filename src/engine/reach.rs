@@ -3,7 +3,6 @@
 use super::classical;
 use super::config::{Missing, Outliers, SeriesEnd};
 use super::expert::Expert;
-use super::features::Features;
 use super::model::Model;
 use super::panel::Panel;
 use super::prior;
@@ -42,11 +41,7 @@ impl Model {
         if spec.options.hierarchy.is_some() || spec.options.outliers != Outliers::Keep || fills {
             return None;
         }
-        let windows = self.members.iter().map(|member| match &member.features {
-            Features::Window(window) => Some(window.reach()),
-            Features::Step(_) => None,
-        });
-        let windows = windows.collect::<Option<Vec<usize>>>()?;
+        let windows = self.members.iter().map(|member| member.features.reach()).collect::<Option<Vec<usize>>>()?;
         let priors = prior::of(season).into_iter().map(|prior| prior.sight.reach());
         let alone = self.whole().alone.iter().copied();
         let experts = spec.blend.shares.iter().map(|(expert, _)| *expert).chain(alone);

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::panel::Panel;
+use super::yearly::Yearly;
 
 /// Longest season whose positions have an effect each.
 const MOST_POSITIONS: usize = 24;
@@ -24,13 +25,37 @@ pub struct Effects {
     /// Positions of the season, 0 for none.
     positions: usize,
     coefficients: Vec<f32>,
+    #[serde(default)]
+    yearly: Yearly,
 }
 
 impl Effects {
-    /// `values` of every series, NaN where unknown.
-    pub fn learn(panel: &Panel, covariates: &[usize], season: usize, values: &[Vec<f32>]) -> Effects {
+    /// From values of every series, NaN where unknown, for forecasts of `horizon` steps.
+    pub fn learn(panel: &Panel, covariates: &[usize], values: &[Vec<f32>], horizon: usize) -> Effects {
+        let season = panel.calendar.season();
         let positions = if (2..=MOST_POSITIONS).contains(&season) { season } else { 0 };
-        let mut effects = Effects { covariates: covariates.to_vec(), positions, coefficients: Vec::new() };
+        let mut effects = Effects { covariates: covariates.to_vec(), positions, ..Effects::default() };
+        effects.fit(panel, values);
+        effects.yearly = Yearly::learn(panel, &effects.rest(panel, values), horizon);
+        effects.fit(panel, values);
+        effects
+    }
+
+    /// Values without the effects.
+    fn rest(&self, panel: &Panel, values: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let of = |series: usize| {
+            move |(step, value): (usize, &f32)| match value.is_nan() {
+                true => *value,
+                false => value - self.at(panel, series, step as i64),
+            }
+        };
+        values.iter().enumerate().map(|(series, values)| values.iter().enumerate().map(of(series)).collect()).collect()
+    }
+
+    /// Fits all but the yearly effects, with those taken out.
+    fn fit(&mut self, panel: &Panel, values: &[Vec<f32>]) {
+        let effects = &*self;
+        let (covariates, positions) = (&effects.covariates, effects.positions);
         let width = covariates.len() * AROUND.len() + positions;
         let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
         let mut x = vec![0.0; width];
@@ -42,7 +67,7 @@ impl Effects {
             for (step, value) in known() {
                 effects.inputs(panel, series, step as i64, &mut x);
                 means.iter_mut().zip(&x).for_each(|(sum, x)| *sum += x);
-                (n, mean) = (n + 1.0, mean + f64::from(*value));
+                (n, mean) = (n + 1.0, mean + f64::from(*value - effects.yearly(panel, series, step as i64)));
             }
             if n < 2.0 {
                 continue;
@@ -52,7 +77,7 @@ impl Effects {
             for (step, value) in known() {
                 effects.inputs(panel, series, step as i64, &mut x);
                 x.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
-                let value = f64::from(*value) - mean;
+                let value = f64::from(*value - effects.yearly(panel, series, step as i64)) - mean;
                 for i in 0..width {
                     cross[i] += x[i] * value;
                     (0..=i).for_each(|j| gram[i * width + j] += x[i] * x[j]);
@@ -60,8 +85,12 @@ impl Effects {
             }
         }
         (0..width).for_each(|i| gram[i * width + i] += PENALTY);
-        effects.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
-        effects
+        self.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
+    }
+
+    /// What the date of a step of a series did in earlier years.
+    pub fn yearly(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+        self.yearly.at(panel.series[series].first + step)
     }
 
     /// The covariate with the largest effect on its own step, those left out aside.
@@ -87,7 +116,7 @@ impl Effects {
         }
     }
 
-    /// The sum of all effects at a step of a series, from planned covariates alone.
+    /// The sum of all effects at a step of a series, from what is planned and earlier years.
     pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
         if self.coefficients.is_empty() {
             return 0.0;
@@ -95,7 +124,8 @@ impl Effects {
         let mut x = [0.0; 256];
         let Some(x) = x.get_mut(..self.coefficients.len()) else { return 0.0 };
         self.inputs(panel, series, step, x);
-        x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum()
+        let planned: f32 = x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum();
+        planned + self.yearly(panel, series, step)
     }
 }
 

@@ -13,6 +13,7 @@ mod effects;
 pub mod statics;
 mod step;
 pub mod window;
+mod yearly;
 
 pub use statics::Statics;
 pub use step::StepFeatures;
@@ -134,6 +135,14 @@ impl Features {
         match self {
             Features::Window(window) => window.least_history(),
             Features::Step(step) => step.least_history(),
+        }
+    }
+
+    /// Newest steps of a history that are read; `None` where all are.
+    pub fn reach(&self) -> Option<usize> {
+        match self {
+            Features::Window(window) => Some(window.reach()),
+            Features::Step(_) => None,
         }
     }
 

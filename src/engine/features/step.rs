@@ -31,7 +31,7 @@ const FORCED_STEPS: u32 = 500;
 /// Distinct values of a levelled covariate.
 const MOST_LEVELS: usize = 10;
 const YEAR_INPUTS: usize = 5;
-const CALENDAR: usize = 16;
+const CALENDAR: usize = 18;
 
 /// Architecture of the inputs; learnt in training, kept with the model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -139,7 +139,8 @@ impl StepFeatures {
         let mut known: Vec<f32> = known.collect();
         known.sort_unstable_by(f32::total_cmp);
         features.usual_level = known.get(known.len() / 2).copied().unwrap_or(1.0);
-        features.effects = Effects::learn(panel, &features.levelled, season, &features.prepare(panel).series.values);
+        let values = &features.prepare(panel).series.values;
+        features.effects = Effects::learn(panel, &features.levelled, values, horizon);
         let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
         features.strongest = features.effects.strongest(&forced).map(|index| {
             let known = || histories(index).flat_map(|(values, _)| values).copied().filter(|x| !x.is_nan());
@@ -158,7 +159,7 @@ impl StepFeatures {
             self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
         let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + YEAR_INPUTS;
         let offset = usize::from(self.measure == Measure::Count);
-        covariates + self.levelled.len() * NEIGHBOURS.len() + 2 + CALENDAR + past + self.statics.width() + offset
+        covariates + self.levelled.len() * NEIGHBOURS.len() + 3 + CALENDAR + past + self.statics.width() + offset
     }
 
     pub fn least_history(&self) -> usize {
@@ -235,6 +236,7 @@ impl<'a> Prepared<'a> {
         inputs.push((lead + 1) as f32 / features.horizon as f32);
         let effect = features.effects.at(self.panel, series, step);
         inputs.push(effect);
+        inputs.push(features.effects.yearly(self.panel, series, step));
         self.calendar(self.panel.series[series].first + step, &mut inputs);
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();
@@ -289,6 +291,8 @@ impl<'a> Prepared<'a> {
         }
         inputs.push(civil.day as f32 / 31.0);
         inputs.push(f32::from(u8::from(civil.day <= 3)));
+        inputs.push(1.0 / (1.0 + civil.days_left as f32));
+        inputs.push(f32::from(u8::from(civil.days_left < 2)));
         let (first, last) = self.features.trend;
         inputs.push((step - first) as f32 / (last - first) as f32);
     }

@@ -1,0 +1,265 @@
+//! What the dates of earlier years did to all series together, beyond what was planned: Christmas, a sale, a payday.
+//!
+//! Series share their calendar, so the mean over all of them says what a date did where one series is mostly noise.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::calendar::Calendar;
+use super::super::panel::Panel;
+use super::super::scaling::quantile;
+
+/// Share of the usual number of known series at which a step says something of all.
+const ENOUGH: f64 = 0.25;
+/// Series whose mean tells a shock to all from one to a few.
+const SHARED: usize = 8;
+/// Usual shocks, squared, that it takes to learn half of that they come again.
+const CHANCE: f64 = 26.0;
+/// And to unlearn half of that what is far beyond them does: eight of four times the usual size.
+const ALWAYS: f64 = 8.0 * 16.0;
+/// Steps between known ones that are read across, as when a date fell on a closed day.
+const ACROSS: usize = 3;
+
+/// Shocks to all series by the dates of earlier years.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Yearly {
+    /// Step of the first of `shocks`.
+    first: i64,
+    /// 0 where nothing is known.
+    shocks: Vec<f32>,
+}
+
+impl Yearly {
+    /// From values of every series without the effects of what was planned, NaN where unknown.
+    ///
+    /// A shock is the mean over all series less the median of such means around it. Only years are read of which all lies
+    /// before any origin that has the step within `horizon`. Steps without such a year have their own shock taken out,
+    /// where it is far beyond the usual, so that nothing is learnt from it twice.
+    pub fn learn(panel: &Panel, values: &[Vec<f32>], horizon: usize) -> Yearly {
+        let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
+        let (first, means) = means(panel, values);
+        let shocks = shocks(&means, around);
+        let nearest = ((horizon + around) as f64 / year).ceil().max(1.0);
+        let without = (nearest * year) as usize;
+        let before = |step: i64| {
+            let dates = (nearest as i64..).map(|years| panel.calendar.years_before(step, years) - first as f64);
+            agreed(dates.take_while(|at| *at >= 0.0).filter_map(|at| between(&shocks, at)).collect())
+        };
+        let then: Vec<f64> = (first + without as i64..).take(shocks.len()).map(before).collect();
+        let shared = panel.series.len() >= SHARED;
+        let again = Again::learn(&shocks, then.iter().zip(shocks.iter().skip(without)), shared);
+        let own = |shock: &f64| if shared && !shock.is_nan() { again.far(*shock) * again.large * shock } else { 0.0 };
+        let own = shocks.iter().take(without).map(own);
+        // A history shorter than a year says nothing of the steps behind it.
+        let unknown = std::iter::repeat_n(0.0, without.saturating_sub(shocks.len()));
+        let then = then.iter().map(|shock| again.share(*shock) * shock);
+        Yearly { first, shocks: own.chain(unknown).chain(then).map(|shock| shock as f32).collect() }
+    }
+
+    /// What a step's date did, as far as it does so again.
+    pub fn at(&self, step: i64) -> f32 {
+        usize::try_from(step - self.first).ok().and_then(|at| self.shocks.get(at)).copied().unwrap_or(0.0)
+    }
+}
+
+/// How much of what a date did it does again, by Efron's two groups: most dates do little, and most of that is chance; a
+/// few do much, and always.
+struct Again {
+    /// Standard deviation of a usual shock, by the median of sizes.
+    usual: f64,
+    /// Shares of a usual shock and of one far beyond that come again.
+    small: f64,
+    large: f64,
+}
+
+impl Again {
+    /// From shocks, and from pairs of what a date did and what it did again.
+    fn learn<'a>(shocks: &[f64], pairs: impl Iterator<Item = (&'a f64, &'a f64)> + Clone, shared: bool) -> Again {
+        let mut sizes: Vec<f64> = shocks.iter().filter(|shock| !shock.is_nan()).map(|shock| shock.abs()).collect();
+        sizes.sort_unstable_by(f64::total_cmp);
+        let usual = if sizes.is_empty() { 0.0 } else { quantile(&sizes, 0.5) / 0.6745 };
+        let mut again = Again { usual, small: 0.0, large: 0.0 };
+        // Least squares with a prior that counts as so many squared shocks.
+        let share = |weight: &dyn Fn(f64) -> f64, (prior, counts): (f64, f64)| {
+            let known = pairs.clone().filter(|(_, now)| !now.is_nan());
+            let start = (prior * counts * usual.powi(2), counts * usual.powi(2));
+            let (product, square) = known.fold(start, |(product, square), (then, now)| {
+                let weight = weight(*then);
+                (product + weight * then * now, square + weight * then * then)
+            });
+            if square > 0.0 { (product / square).clamp(0.0, 1.0) } else { 0.0 }
+        };
+        let small = share(&|shock| 1.0 - again.far(shock), (0.0, CHANCE));
+        let large = share(&|shock| again.far(shock), (if shared { 1.0 } else { small }, ALWAYS));
+        (again.small, again.large) = (small, large);
+        again
+    }
+
+    /// How likely a shock is one of those far beyond the usual.
+    fn far(&self, shock: f64) -> f64 {
+        const FEW: f64 = 0.03;
+        const SPREAD: f64 = 6.0;
+        let density = |spread: f64| (-0.5 * (shock / (self.usual * spread)).powi(2)).exp() / spread;
+        let (near, far) = ((1.0 - FEW) * density(1.0), FEW * density(SPREAD));
+        if near + far > 0.0 { far / (near + far) } else { 1.0 }
+    }
+
+    fn share(&self, shock: f64) -> f64 {
+        self.small + (self.large - self.small) * self.far(shock)
+    }
+}
+
+/// What several years agree on: the middle one, of two in the middle the smaller, nothing if they contradict; 0 of none.
+fn agreed(mut shocks: Vec<f64>) -> f64 {
+    shocks.sort_unstable_by(f64::total_cmp);
+    let Some(last) = shocks.len().checked_sub(1) else { return 0.0 };
+    let (low, high) = (shocks[last / 2], shocks[last.div_ceil(2)]);
+    if low * high < 0.0 {
+        0.0
+    } else if low.abs() < high.abs() {
+        low
+    } else {
+        high
+    }
+}
+
+/// Steps in a year, and around a step of which it is a shock: for days and weeks alone.
+fn scope(calendar: &Calendar) -> Option<(f64, usize)> {
+    match calendar.frequency.days()? {
+        1 => Some((365.25, 28)),
+        7 => Some((365.25 / 7.0, 13)),
+        _ => None,
+    }
+}
+
+/// The first step, and the mean over all series from there on, each about its own mean; NaN where few are known.
+fn means(panel: &Panel, values: &[Vec<f32>]) -> (i64, Vec<f64>) {
+    let begun = || panel.series.iter().zip(values).filter(|(_, values)| !values.is_empty());
+    let first = begun().map(|(series, _)| series.first).min().unwrap_or(0);
+    let end = begun().map(|(series, values)| series.first + values.len() as i64).max().unwrap_or(first);
+    let mut sums = vec![(0.0, 0u32); (end - first) as usize];
+    for (series, values) in begun() {
+        let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+        let (sum, n) = known().fold((0.0, 0u32), |(sum, n), (_, value)| (sum + f64::from(*value), n + 1));
+        let mean = sum / f64::from(n.max(1));
+        for (at, value) in known() {
+            let (sum, n) = &mut sums[(series.first - first) as usize + at];
+            (*sum, *n) = (*sum + f64::from(*value) - mean, *n + 1);
+        }
+    }
+    let mut counts: Vec<u32> = sums.iter().map(|(_, n)| *n).filter(|n| *n > 0).collect();
+    counts.sort_unstable();
+    let fewest = counts.get(counts.len() / 2).map_or(1.0, |usual| ENOUGH * f64::from(*usual));
+    let mean = |(sum, n): (f64, u32)| if f64::from(n) < fewest.max(1.0) { f64::NAN } else { sum / f64::from(n) };
+    (first, sums.into_iter().map(mean).collect())
+}
+
+/// What every step differs by from the median of those around it.
+fn shocks(means: &[f64], around: usize) -> Vec<f64> {
+    let shock = |(at, mean): (usize, &f64)| {
+        let near = &means[at.saturating_sub(around)..(at + around + 1).min(means.len())];
+        let mut near: Vec<f64> = near.iter().copied().filter(|mean| !mean.is_nan()).collect();
+        near.sort_unstable_by(f64::total_cmp);
+        mean - if near.is_empty() { 0.0 } else { quantile(&near, 0.5) }
+    };
+    means.iter().enumerate().map(shock).collect()
+}
+
+/// Reads between steps, and across unknown ones.
+fn between(values: &[f64], at: f64) -> Option<f64> {
+    let known = |step: &usize| values.get(*step).is_some_and(|value| !value.is_nan());
+    let (floor, ceil) = (at.floor() as usize, at.ceil() as usize);
+    let before = (floor.saturating_sub(ACROSS)..=floor).rev().find(known)?;
+    let after = (ceil..=ceil + ACROSS).find(known)?;
+    if after - before > ACROSS {
+        return None;
+    }
+    let share = if after > before { (at - before as f64) / (after - before) as f64 } else { 0.0 };
+    Some(values[before] * (1.0 - share) + values[after] * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::config::{Options, Roles};
+    use super::super::super::frame::Frame;
+    use super::super::super::frequency::Frequency;
+    use super::super::super::panel::View;
+    use super::super::super::table::{Categories, Column, Numbers, Table, Value};
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+    const CHRISTMAS: i64 = 357;
+
+    /// Series from 2001-01-01 on, `days` long, of a level, noise and what `shock` adds on a day.
+    fn panel(series: i64, days: i64, shock: impl Fn(i64) -> f32) -> Panel {
+        let row = |at: i64| (at / days, at % days);
+        let noise = |series: i64, day: i64| ((series * 7919 + day * 104_729) % 1009) as f32 / 1009.0 - 0.5;
+        let rows = || (0..series * days).map(row);
+        let values = rows().map(|(series, day)| series as f32 + 0.2 * noise(series, day) + shock(day)).collect();
+        let roles =
+            Roles { target: "y".into(), time: Some("day".into()), series: vec!["id".into()], ..Roles::default() };
+        let table = Table {
+            rows: (series * days) as usize,
+            columns: vec![
+                ("day".into(), Column::Times(rows().map(|(_, day)| (day + 366) * DAY).collect())),
+                ("id".into(), Column::Categories(Categories::encode(rows().map(|(series, _)| Value::Int(series))))),
+                ("y".into(), Column::Numbers(Numbers { values, ..Numbers::default() })),
+            ],
+        };
+        let frame = Frame::learn(&table, &roles, Some(Frequency::Days(1)), None).expect("a frequency is given");
+        Panel::build(&table, &roles, &Options::default(), &frame, View::default()).expect("good rows")
+    }
+
+    fn learn(panel: &Panel) -> (i64, Yearly) {
+        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
+        (panel.series[0].first, Yearly::learn(panel, &values, 28))
+    }
+
+    #[test]
+    fn what_one_year_shows_is_expected_of_the_next() {
+        let (first, yearly) = learn(&panel(20, 700, |day| if day == CHRISTMAS { 1.0 } else { 0.0 }));
+        let again = yearly.at(first + 365 + CHRISTMAS);
+        assert!((0.9..1.1).contains(&again), "{again}");
+        // In its own year it is taken out, and other days are left alone.
+        assert!((0.9..1.1).contains(&yearly.at(first + CHRISTMAS)));
+        for day in (0..1000).filter(|day| day % 365 != CHRISTMAS) {
+            assert!(yearly.at(first + day).abs() < 0.02, "{day}: {}", yearly.at(first + day));
+        }
+        assert_eq!(yearly.at(first + 5000), 0.0);
+    }
+
+    #[test]
+    fn a_shock_that_never_comes_again_is_unlearnt() {
+        let once = |day: i64| if day < 365 && day % 12 == 5 { 0.6 } else { 0.0 };
+        let (first, yearly) = learn(&panel(20, 730, once));
+        let again = yearly.at(first + 365 + 365 + 125);
+        assert!(again.abs() < 0.25, "{again}");
+    }
+
+    #[test]
+    fn one_series_alone_proves_nothing_of_a_date() {
+        let (first, yearly) = learn(&panel(1, 700, |day| if day == CHRISTMAS { 1.0 } else { 0.0 }));
+        assert_eq!(yearly.at(first + CHRISTMAS), 0.0);
+        let again = yearly.at(first + 365 + CHRISTMAS);
+        assert!(again.abs() < 0.6, "{again}");
+    }
+
+    #[test]
+    fn years_agree_on_the_least_that_they_share() {
+        assert_eq!(agreed(vec![]), 0.0);
+        assert_eq!(agreed(vec![0.5]), 0.5);
+        assert_eq!(agreed(vec![0.5, 0.2]), 0.2);
+        assert_eq!(agreed(vec![-0.5, 0.2]), 0.0);
+        assert_eq!(agreed(vec![0.1, 0.9, 0.5]), 0.5);
+        assert_eq!(agreed(vec![-0.1, -0.9, -0.5, 0.4]), -0.1);
+    }
+
+    #[test]
+    fn dates_are_read_between_steps_and_across_closed_days() {
+        let values = [1.0, 2.0, f64::NAN, 4.0, f64::NAN, f64::NAN, f64::NAN, 8.0];
+        assert_eq!(between(&values, 1.0), Some(2.0));
+        assert_eq!(between(&values, 0.25), Some(1.25));
+        assert_eq!(between(&values, 2.0), Some(3.0));
+        assert_eq!(between(&values, 5.0), None);
+        assert_eq!(between(&values, 9.0), None);
+    }
+}
