@@ -4,6 +4,8 @@
 //! the network learns what is left. Fitted within series (each series' mean taken out of values and covariates), by the
 //! normal equations with a small penalty, solved after Cholesky.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::panel::Panel;
@@ -15,7 +17,8 @@ const MOST_POSITIONS: usize = 24;
 const AROUND: [i64; 3] = [-1, 0, 1];
 /// Cells that the regression is fitted on, about: of larger panels every second series is read, or every third, and so on.
 const MOST_CELLS: usize = 4_000_000;
-/// Penalty in rows: an event seen three times keeps six sevenths of its effect.
+/// Penalty in steps: an event seen at three of them keeps six sevenths of its effect, in however many series, since a step
+/// is one draw of what they share.
 const PENALTY: f64 = 0.5;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,6 +62,7 @@ impl Effects {
         let width = covariates.len() * AROUND.len() + positions;
         let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
         let mut x = vec![0.0; width];
+        let mut seen = vec![(0.0, HashSet::new()); width];
         let cells: usize = values.iter().map(Vec::len).sum();
         for (series, values) in values.iter().enumerate().step_by(cells.div_ceil(MOST_CELLS).max(1)) {
             let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
@@ -67,6 +71,10 @@ impl Effects {
             for (step, value) in known() {
                 effects.inputs(panel, series, step as i64, &mut x);
                 means.iter_mut().zip(&x).for_each(|(sum, x)| *sum += x);
+                for ((rows, steps), _) in seen.iter_mut().zip(&x).filter(|(_, x)| **x != 0.0) {
+                    *rows += 1.0;
+                    steps.insert(panel.series[series].first + step as i64);
+                }
                 (n, mean) = (n + 1.0, mean + f64::from(*value - effects.yearly(panel, series, step as i64)));
             }
             if n < 2.0 {
@@ -84,7 +92,9 @@ impl Effects {
                 }
             }
         }
-        (0..width).for_each(|i| gram[i * width + i] += PENALTY);
+        for (i, (rows, steps)) in seen.iter().enumerate() {
+            gram[i * width + i] += PENALTY * rows / (steps.len() as f64).max(1.0);
+        }
         self.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
     }
 
