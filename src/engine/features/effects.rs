@@ -39,7 +39,8 @@ impl Effects {
         let positions = if (2..=MOST_POSITIONS).contains(&season) { season } else { 0 };
         let mut effects = Effects { covariates: covariates.to_vec(), positions, ..Effects::default() };
         effects.fit(panel, values);
-        effects.yearly = Yearly::learn(panel, &effects.rest(panel, values), horizon);
+        let rare: Vec<usize> = covariates.iter().copied().filter(|index| is_rare(panel, *index)).collect();
+        effects.yearly = Yearly::learn(panel, &effects.rest(panel, values), rare, horizon);
         effects.fit(panel, values);
         effects
     }
@@ -100,7 +101,7 @@ impl Effects {
 
     /// What the date of a step of a series did in earlier years.
     pub fn yearly(&self, panel: &Panel, series: usize, step: i64) -> f32 {
-        self.yearly.at(panel.series[series].first + step)
+        self.yearly.at(panel, series, step)
     }
 
     /// The covariate with the largest effect on its own step, those left out aside.
@@ -137,6 +138,14 @@ impl Effects {
         let planned: f32 = x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum();
         planned + self.yearly(panel, series, step)
     }
+}
+
+/// Whether a covariate is set on few steps only, as holidays are.
+fn is_rare(panel: &Panel, covariate: usize) -> bool {
+    const MOST: f64 = 0.25;
+    let known =
+        || (0..panel.series.len()).flat_map(|series| panel.covariate(covariate, series)).filter(|x| !x.is_nan());
+    known().filter(|x| **x != 0.0).count() as f64 <= MOST * known().count() as f64
 }
 
 /// Solves a positive definite system, of which the lower half is given.

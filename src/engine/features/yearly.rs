@@ -26,6 +26,10 @@ pub struct Yearly {
     first: i64,
     /// 0 where nothing is known.
     shocks: Vec<f32>,
+    /// Planned covariates that are set on few steps, as holidays are.
+    rare: Vec<usize>,
+    /// Steps whose dates had one of these near: if they have none themselves, it was a holiday that moves.
+    bound: Vec<i64>,
 }
 
 impl Yearly {
@@ -34,31 +38,71 @@ impl Yearly {
     /// A shock is the mean over all series less the median of such means around it. Only years are read of which all lies
     /// before any origin that has the step within `horizon`. Steps without such a year have their own shock taken out,
     /// where it is far beyond the usual, so that nothing is learnt from it twice.
-    pub fn learn(panel: &Panel, values: &[Vec<f32>], horizon: usize) -> Yearly {
+    pub fn learn(panel: &Panel, values: &[Vec<f32>], rare: Vec<usize>, horizon: usize) -> Yearly {
         let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
         let (first, means) = means(panel, values);
         let shocks = shocks(&means, around);
         let nearest = ((horizon + around) as f64 / year).ceil().max(1.0);
         let without = (nearest * year) as usize;
-        let before = |step: i64| {
-            let dates = (nearest as i64..).map(|years| panel.calendar.years_before(step, years) - first as f64);
-            agreed(dates.take_while(|at| *at >= 0.0).filter_map(|at| between(&shocks, at)).collect())
+        let start = first + without as i64;
+        let dates = |step: i64| {
+            let dates = (nearest as i64..).map(move |years| panel.calendar.years_before(step, years) - first as f64);
+            dates.take_while(|at| *at >= 0.0)
         };
-        let then: Vec<f64> = (first + without as i64..).take(shocks.len()).map(before).collect();
+        let held = held(panel, &rare, first, shocks.len());
+        let is_held = |at: i64| usize::try_from(at).ok().and_then(|at| held.get(at)).is_some_and(|held| *held);
+        let bound: Vec<i64> = (start..start + shocks.len() as i64)
+            .filter(|step| dates(*step).any(|at| is_held(at.floor() as i64) || is_held(at.ceil() as i64)))
+            .collect();
+        let then: Vec<f64> = (start..start + shocks.len() as i64)
+            .map(|step| agreed(dates(step).filter_map(|at| between(&shocks, at)).collect()))
+            .collect();
         let shared = panel.series.len() >= SHARED;
-        let again = Again::learn(&shocks, then.iter().zip(shocks.iter().skip(without)), shared);
+        let moved = |step: i64| bound.binary_search(&step).is_ok() && !is_held(step - first);
+        let pairs = (start..).zip(then.iter().zip(shocks.iter().skip(without))).filter(|(step, _)| !moved(*step));
+        let again = Again::learn(&shocks, pairs.map(|(_, pair)| pair), shared);
         let own = |shock: &f64| if shared && !shock.is_nan() { again.far(*shock) * again.large * shock } else { 0.0 };
         let own = shocks.iter().take(without).map(own);
         // A history shorter than a year says nothing of the steps behind it.
         let unknown = std::iter::repeat_n(0.0, without.saturating_sub(shocks.len()));
         let then = then.iter().map(|shock| again.share(*shock) * shock);
-        Yearly { first, shocks: own.chain(unknown).chain(then).map(|shock| shock as f32).collect() }
+        Yearly { first, shocks: own.chain(unknown).chain(then).map(|shock| shock as f32).collect(), rare, bound }
     }
 
-    /// What a step's date did, as far as it does so again.
-    pub fn at(&self, step: i64) -> f32 {
-        usize::try_from(step - self.first).ok().and_then(|at| self.shocks.get(at)).copied().unwrap_or(0.0)
+    /// What the date of a step of a series did, as far as it does so again.
+    pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+        let number = panel.series[series].first + step;
+        let shock = usize::try_from(number - self.first).ok().and_then(|at| self.shocks.get(at)).copied();
+        let moved = || self.bound.binary_search(&number).is_ok() && !is_near(panel, &self.rare, series, step);
+        shock.filter(|shock| *shock != 0.0 && !moved()).unwrap_or(0.0)
     }
+}
+
+/// Whether a rare covariate is set for a series near a step.
+fn is_near(panel: &Panel, rare: &[usize], series: usize, step: i64) -> bool {
+    let near = if panel.calendar.frequency.days() == Some(1) { 2 } else { 1 };
+    let set = |covariate: &usize| {
+        let values = panel.covariate(*covariate, series);
+        let at = |step: i64| usize::try_from(step).ok().and_then(|step| values.get(step)).copied();
+        (step - near..=step + near).any(|step| at(step).is_some_and(|value| value > 0.0))
+    };
+    rare.iter().any(set)
+}
+
+/// Whether enough series have a rare covariate near each of so many steps from the first on.
+fn held(panel: &Panel, rare: &[usize], first: i64, steps: usize) -> Vec<bool> {
+    let mut counts = vec![(0u32, 0u32); steps];
+    if rare.is_empty() {
+        return vec![false; steps];
+    }
+    for (index, series) in panel.series.iter().enumerate() {
+        for step in 0..series.len {
+            let (near, all) = &mut counts[(series.first - first) as usize + step];
+            *near += u32::from(is_near(panel, rare, index, step as i64));
+            *all += 1;
+        }
+    }
+    counts.into_iter().map(|(near, all)| f64::from(near) > ENOUGH * f64::from(all)).collect()
 }
 
 /// How much of what a date did it does again, by Efron's two groups: most dates do little, and most of that is chance; a
@@ -189,57 +233,80 @@ mod tests {
     const DAY: i64 = 86_400_000_000;
     const CHRISTMAS: i64 = 357;
 
-    /// Series from 2001-01-01 on, `days` long, of a level, noise and what `shock` adds on a day.
-    fn panel(series: i64, days: i64, shock: impl Fn(i64) -> f32) -> Panel {
-        let row = |at: i64| (at / days, at % days);
+    /// Series from 2001-01-01 on of a level, noise and what `shock` adds on a day, `days` of them known, and a holiday.
+    fn learnt(series: i64, days: i64, shock: impl Fn(i64) -> f32, holiday: impl Fn(i64) -> bool) -> (Panel, Yearly) {
+        const PLANNED: i64 = 800;
+        let rows = || (0..series * PLANNED).map(|at| (at / PLANNED, at % PLANNED));
         let noise = |series: i64, day: i64| ((series * 7919 + day * 104_729) % 1009) as f32 / 1009.0 - 0.5;
-        let rows = || (0..series * days).map(row);
-        let values = rows().map(|(series, day)| series as f32 + 0.2 * noise(series, day) + shock(day)).collect();
-        let roles =
-            Roles { target: "y".into(), time: Some("day".into()), series: vec!["id".into()], ..Roles::default() };
+        let value = |(series, day): (i64, i64)| match day < days {
+            true => series as f32 + 0.2 * noise(series, day) + shock(day),
+            false => f32::NAN,
+        };
+        let numbers = |values: Vec<f32>| Column::Numbers(Numbers { values, ..Numbers::default() });
         let table = Table {
-            rows: (series * days) as usize,
+            rows: (series * PLANNED) as usize,
             columns: vec![
                 ("day".into(), Column::Times(rows().map(|(_, day)| (day + 366) * DAY).collect())),
                 ("id".into(), Column::Categories(Categories::encode(rows().map(|(series, _)| Value::Int(series))))),
-                ("y".into(), Column::Numbers(Numbers { values, ..Numbers::default() })),
+                ("y".into(), numbers(rows().map(value).collect())),
+                ("holiday".into(), numbers(rows().map(|(_, day)| f32::from(u8::from(holiday(day)))).collect())),
             ],
         };
+        let roles = Roles {
+            target: "y".into(),
+            time: Some("day".into()),
+            series: vec!["id".into()],
+            future: vec!["holiday".into()],
+            ..Roles::default()
+        };
         let frame = Frame::learn(&table, &roles, Some(Frequency::Days(1)), None).expect("a frequency is given");
-        Panel::build(&table, &roles, &Options::default(), &frame, View::default()).expect("good rows")
+        let panel = Panel::build(&table, &roles, &Options::default(), &frame, View::default()).expect("good rows");
+        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
+        let yearly = Yearly::learn(&panel, &values, vec![0], 28);
+        (panel, yearly)
     }
 
-    fn learn(panel: &Panel) -> (i64, Yearly) {
-        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
-        (panel.series[0].first, Yearly::learn(panel, &values, 28))
+    fn christmas(day: i64) -> f32 {
+        f32::from(u8::from(day == CHRISTMAS))
     }
 
     #[test]
     fn what_one_year_shows_is_expected_of_the_next() {
-        let (first, yearly) = learn(&panel(20, 700, |day| if day == CHRISTMAS { 1.0 } else { 0.0 }));
-        let again = yearly.at(first + 365 + CHRISTMAS);
+        let (panel, yearly) = learnt(20, 700, christmas, |_| false);
+        let again = yearly.at(&panel, 0, 365 + CHRISTMAS);
         assert!((0.9..1.1).contains(&again), "{again}");
         // In its own year it is taken out, and other days are left alone.
-        assert!((0.9..1.1).contains(&yearly.at(first + CHRISTMAS)));
-        for day in (0..1000).filter(|day| day % 365 != CHRISTMAS) {
-            assert!(yearly.at(first + day).abs() < 0.02, "{day}: {}", yearly.at(first + day));
+        assert!((0.9..1.1).contains(&yearly.at(&panel, 0, CHRISTMAS)));
+        for day in (0..800).filter(|day| day % 365 != CHRISTMAS) {
+            assert!(yearly.at(&panel, 0, day).abs() < 0.02, "{day}: {}", yearly.at(&panel, 0, day));
         }
-        assert_eq!(yearly.at(first + 5000), 0.0);
+        assert_eq!(yearly.at(&panel, 0, 5000), 0.0);
     }
 
     #[test]
     fn a_shock_that_never_comes_again_is_unlearnt() {
         let once = |day: i64| if day < 365 && day % 12 == 5 { 0.6 } else { 0.0 };
-        let (first, yearly) = learn(&panel(20, 730, once));
-        let again = yearly.at(first + 365 + 365 + 125);
+        let (panel, yearly) = learnt(20, 730, once, |_| false);
+        let again = yearly.at(&panel, 0, 365 + 125);
         assert!(again.abs() < 0.25, "{again}");
+    }
+
+    /// Two days after the holiday of day 355, and after one of day 740 that is 375 in the first year.
+    #[test]
+    fn what_a_holiday_did_moves_with_it() {
+        let again = |next: i64| {
+            let (panel, yearly) = learnt(20, 700, christmas, |day| day == CHRISTMAS - 2 || day == next);
+            yearly.at(&panel, 0, 365 + CHRISTMAS)
+        };
+        assert_eq!(again(365 + CHRISTMAS + 18), 0.0);
+        assert!(again(365 + CHRISTMAS - 2) > 0.9);
     }
 
     #[test]
     fn one_series_alone_proves_nothing_of_a_date() {
-        let (first, yearly) = learn(&panel(1, 700, |day| if day == CHRISTMAS { 1.0 } else { 0.0 }));
-        assert_eq!(yearly.at(first + CHRISTMAS), 0.0);
-        let again = yearly.at(first + 365 + CHRISTMAS);
+        let (panel, yearly) = learnt(1, 700, christmas, |_| false);
+        assert_eq!(yearly.at(&panel, 0, CHRISTMAS), 0.0);
+        let again = yearly.at(&panel, 0, 365 + CHRISTMAS);
         assert!(again.abs() < 0.6, "{again}");
     }
 
