@@ -25,9 +25,9 @@ fn roles() -> Roles {
     }
 }
 
-/// Rows of every series; behind step `from` the target and the visits are others.
-fn table(from: usize, factor: f32) -> Table {
-    let rows: Vec<(usize, usize)> = (0..SERIES).flat_map(|s| (0..DAYS).map(move |d| (s, d))).collect();
+/// Rows of so many series and days; behind step `from` the target and the visits are others.
+fn table((series, days): (usize, usize), from: usize, factor: f32) -> Table {
+    let rows: Vec<(usize, usize)> = (0..series).flat_map(|s| (0..days).map(move |d| (s, d))).collect();
     let later = |day: usize| if day >= from { factor } else { 1.0 };
     let number = |f: &dyn Fn(usize, usize) -> f32| {
         let values = rows.iter().map(|(s, d)| f(*s, *d)).collect();
@@ -46,7 +46,11 @@ fn table(from: usize, factor: f32) -> Table {
 }
 
 fn panel(from: usize, factor: f32) -> Panel {
-    let table = table(from, factor);
+    panel_of((SERIES, DAYS), from, factor)
+}
+
+fn panel_of(size: (usize, usize), from: usize, factor: f32) -> Panel {
+    let table = table(size, from, factor);
     let frame = Frame::learn(&table, &roles(), Some(Frequency::Days(1)), None).expect("days");
     Panel::build(&table, &roles(), &Options::default(), &frame, View::default()).expect("good rows")
 }
@@ -87,5 +91,21 @@ proptest! {
             prop_assert_eq!(past.history(series), changed.history(series));
             prop_assert_eq!(past.history(series).len(), origin);
         }
+    }
+}
+
+/// Years enough for shocks to all series by their dates, which are learnt with the features.
+#[test]
+fn what_is_learnt_before_an_origin_is_the_same_whatever_comes_behind() {
+    const SIZE: (usize, usize) = (10, 800);
+    let at = |origin: usize, factor: f32| {
+        let past = panel_of(SIZE, origin, factor).rewind(SIZE.1 - origin);
+        let step = StepFeatures::learn(&past, HORIZON, Encoding::Embedding, Measure::Deviation);
+        let codes = step.embeddings().len();
+        let features = Features::Step(Box::new(step));
+        (0..HORIZON).map(|lead| inputs(&features, codes, &past, Sample { series: 4, origin, lead })).collect::<Vec<_>>()
+    };
+    for origin in [300, 420, 790] {
+        assert_eq!(at(origin, 1.0), at(origin, 50.0));
     }
 }

@@ -4,11 +4,9 @@
 //! the network learns what is left. Fitted within series (each series' mean taken out of values and covariates), by the
 //! normal equations with a small penalty, solved after Cholesky.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
-use super::super::panel::Panel;
+use super::super::panel::{Panel, Series};
 use super::yearly::Yearly;
 
 /// Longest season whose positions have an effect each.
@@ -63,7 +61,10 @@ impl Effects {
         let width = covariates.len() * AROUND.len() + positions;
         let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
         let mut x = vec![0.0; width];
-        let mut seen = vec![(0.0, HashSet::new()); width];
+        let first = panel.series.iter().map(|series| series.first).min().unwrap_or(0);
+        let end = panel.series.iter().map(Series::end).max().unwrap_or(first);
+        // Rows in which an input is set, and whether it is at each step.
+        let mut seen = vec![(0.0, vec![false; (end - first) as usize]); width];
         let cells: usize = values.iter().map(Vec::len).sum();
         for (series, values) in values.iter().enumerate().step_by(cells.div_ceil(MOST_CELLS).max(1)) {
             let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
@@ -72,9 +73,10 @@ impl Effects {
             for (step, value) in known() {
                 effects.inputs(panel, series, step as i64, &mut x);
                 means.iter_mut().zip(&x).for_each(|(sum, x)| *sum += x);
+                let at = (panel.series[series].first - first) as usize + step;
                 for ((rows, steps), _) in seen.iter_mut().zip(&x).filter(|(_, x)| **x != 0.0) {
                     *rows += 1.0;
-                    steps.insert(panel.series[series].first + step as i64);
+                    steps[at] = true;
                 }
                 (n, mean) = (n + 1.0, mean + f64::from(*value - effects.yearly(panel, series, step as i64)));
             }
@@ -94,7 +96,8 @@ impl Effects {
             }
         }
         for (i, (rows, steps)) in seen.iter().enumerate() {
-            gram[i * width + i] += PENALTY * rows / (steps.len() as f64).max(1.0);
+            let steps = steps.iter().filter(|seen| **seen).count();
+            gram[i * width + i] += PENALTY * rows / (steps as f64).max(1.0);
         }
         self.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
     }
