@@ -16,6 +16,8 @@ const SHARED: usize = 8;
 const CHANCE: f64 = 26.0;
 /// And to unlearn half of that what is far beyond them does: eight of four times the usual size.
 const ALWAYS: f64 = 8.0 * 16.0;
+/// Earlier years that are read.
+const MOST_YEARS: usize = 10;
 /// Steps between known ones that are read across, as when a date fell on a closed day.
 const ACROSS: usize = 3;
 
@@ -46,8 +48,8 @@ impl Yearly {
         let without = (nearest * year) as usize;
         let start = first + without as i64;
         let dates = |step: i64| {
-            let dates = (nearest as i64..).map(move |years| panel.calendar.years_before(step, years) - first as f64);
-            dates.take_while(|at| *at >= 0.0)
+            let years = (nearest as i64..).take(MOST_YEARS);
+            years.map(move |years| panel.calendar.years_before(step, years) - first as f64).take_while(|at| *at >= 0.0)
         };
         let held = held(panel, &rare, first, shocks.len());
         let is_held = |at: i64| usize::try_from(at).ok().and_then(|at| held.get(at)).is_some_and(|held| *held);
