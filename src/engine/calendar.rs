@@ -258,18 +258,15 @@ impl Calendar {
         Civil { month, day: of_month, weekday, days_left, year_share, day_share }
     }
 
-    /// The date of a step so many years before, in steps: between two of them where weeks end on other dates. As 29
-    /// February the 28th counts.
-    pub fn years_before(&self, step: i64, years: i64) -> f64 {
-        let (day, length) = match self.frequency {
-            Frequency::Micros(length) => (self.local(step * length + self.anchor).div_euclid(DAY), length),
-            Frequency::Days(days) => (self.day(step), days * DAY),
-            Frequency::Months(months) => return (step * months - 12 * years) as f64 / months as f64,
-        };
+    /// The date of a step of whole days so many years before, in steps: between two of them where weeks begin on other
+    /// dates. As 29 February the 28th counts.
+    pub fn years_before(&self, step: i64, years: i64) -> Option<f64> {
+        let Frequency::Days(days) = self.frequency else { return None };
+        let day = self.day(step);
         let (year, month, of_month) = date_of(day);
         let year = year - years;
         let then = days_of(year, month, of_month.min(days_in_month(year, month)));
-        step as f64 - (day - then) as f64 * (DAY as f64 / length as f64)
+        Some(step as f64 - (day - then) as f64 / days as f64)
     }
 
     /// Whether two steps are this close or a span this long, without overflow.

@@ -61,14 +61,6 @@ impl Frequency {
         })
     }
 
-    /// Days of a step, if it is made of whole ones.
-    pub fn days(self) -> Option<i64> {
-        match self {
-            Frequency::Days(days) => Some(days),
-            _ => None,
-        }
-    }
-
     /// Steps in the season that baselines repeat: a day of hours or minutes, a week of days, a year of anything longer.
     pub fn season(self) -> usize {
         match self {

@@ -38,20 +38,10 @@ impl Effects {
         let mut effects = Effects { covariates: covariates.to_vec(), positions, ..Effects::default() };
         effects.fit(panel, values);
         let rare: Vec<usize> = covariates.iter().copied().filter(|index| is_rare(panel, *index)).collect();
-        effects.yearly = Yearly::learn(panel, &effects.rest(panel, values), rare, horizon);
+        let rest = |series: usize, step: usize| values[series][step] - effects.planned(panel, series, step as i64);
+        effects.yearly = Yearly::learn(panel, rest, rare, horizon);
         effects.fit(panel, values);
         effects
-    }
-
-    /// Values without the effects.
-    fn rest(&self, panel: &Panel, values: &[Vec<f32>]) -> Vec<Vec<f32>> {
-        let of = |series: usize| {
-            move |(step, value): (usize, &f32)| match value.is_nan() {
-                true => *value,
-                false => value - self.at(panel, series, step as i64),
-            }
-        };
-        values.iter().enumerate().map(|(series, values)| values.iter().enumerate().map(of(series)).collect()).collect()
     }
 
     /// Fits all but the yearly effects, with those taken out.
@@ -130,16 +120,20 @@ impl Effects {
         }
     }
 
-    /// The sum of all effects at a step of a series, from what is planned and earlier years.
-    pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+    /// The sum of the effects of what is planned at a step of a series, and of its position in the season.
+    pub fn planned(&self, panel: &Panel, series: usize, step: i64) -> f32 {
         if self.coefficients.is_empty() {
             return 0.0;
         }
         let mut x = [0.0; 256];
         let Some(x) = x.get_mut(..self.coefficients.len()) else { return 0.0 };
         self.inputs(panel, series, step, x);
-        let planned: f32 = x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum();
-        planned + self.yearly(panel, series, step)
+        x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum()
+    }
+
+    /// The sum of all effects.
+    pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
+        self.planned(panel, series, step) + self.yearly(panel, series, step)
     }
 }
 
@@ -172,7 +166,23 @@ fn solve(gram: &mut [f64], mut right: Vec<f64>) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::panel;
     use super::*;
+
+    /// Three holidays of a hundred days add one: most of it is kept, by as much in seven series alike as in one.
+    #[test]
+    fn a_holiday_counts_by_the_steps_that_show_it() {
+        let holiday = |day: i64| [20, 50, 81].contains(&day);
+        let kept = |series: i64| {
+            let panel = panel(series, 100, |_, day| f32::from(u8::from(holiday(day))), holiday);
+            let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
+            let effects = Effects::learn(&panel, &[0], &values, 7);
+            effects.planned(&panel, 0, 50) - effects.planned(&panel, 0, 43)
+        };
+        let (one, seven) = (kept(1), kept(7));
+        assert!((0.75..0.9).contains(&one), "{one}");
+        assert!((one - seven).abs() < 1e-3, "{one} {seven}");
+    }
 
     /// numpy.linalg.solve([[4, 2, 0.6], [2, 5, 1], [0.6, 1, 3]], [1, 2, 3]).
     #[test]

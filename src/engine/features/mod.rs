@@ -12,6 +12,8 @@ pub mod adjusted;
 mod effects;
 pub mod statics;
 mod step;
+#[cfg(test)]
+mod testing;
 pub mod window;
 mod yearly;
 

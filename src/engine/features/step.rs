@@ -234,9 +234,10 @@ impl<'a> Prepared<'a> {
         let mut inputs = Writer { inputs: numeric, at: 0 };
         self.plan(sample, &mut inputs);
         inputs.push((lead + 1) as f32 / features.horizon as f32);
-        let effect = features.effects.at(self.panel, series, step);
+        let yearly = features.effects.yearly(self.panel, series, step);
+        let effect = features.effects.planned(self.panel, series, step) + yearly;
         inputs.push(effect);
-        inputs.push(features.effects.yearly(self.panel, series, step));
+        inputs.push(yearly);
         self.calendar(self.panel.series[series].first + step, &mut inputs);
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::calendar::Calendar;
+use super::super::calendar::{Calendar, Frequency};
 use super::super::panel::Panel;
 use super::super::scaling::quantile;
 
@@ -35,30 +35,30 @@ pub struct Yearly {
 }
 
 impl Yearly {
-    /// From values of every series without the effects of what was planned, NaN where unknown.
+    /// From the value of each series and step of its history without the effects of what was planned, NaN where unknown.
     ///
     /// A shock is the mean over all series less the median of such means around it. Only years are read of which all lies
     /// before any origin that has the step within `horizon`. Steps without such a year have their own shock taken out,
     /// where it is far beyond the usual, so that nothing is learnt from it twice.
-    pub fn learn(panel: &Panel, values: &[Vec<f32>], rare: Vec<usize>, horizon: usize) -> Yearly {
+    pub fn learn(panel: &Panel, value: impl Fn(usize, usize) -> f32, rare: Vec<usize>, horizon: usize) -> Yearly {
         let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
-        let (first, means) = means(panel, values);
+        let (first, means) = means(panel, value);
         let shocks = shocks(&means, around);
         let nearest = ((horizon + around) as f64 / year).ceil().max(1.0);
         let without = (nearest * year) as usize;
         let start = first + without as i64;
         let dates = |step: i64| {
-            let years = (nearest as i64..).take(MOST_YEARS);
-            years.map(move |years| panel.calendar.years_before(step, years) - first as f64).take_while(|at| *at >= 0.0)
+            let then =
+                (nearest as i64..).take(MOST_YEARS).map_while(move |years| panel.calendar.years_before(step, years));
+            then.map(|then| then - first as f64).take_while(|at| *at >= 0.0)
         };
         let held = held(panel, &rare, first, shocks.len());
         let is_held = |at: i64| usize::try_from(at).ok().and_then(|at| held.get(at)).is_some_and(|held| *held);
-        let bound: Vec<i64> = (start..start + shocks.len() as i64)
-            .filter(|step| dates(*step).any(|at| is_held(at.floor() as i64) || is_held(at.ceil() as i64)))
-            .collect();
-        let then: Vec<f64> = (start..start + shocks.len() as i64)
-            .map(|step| agreed(dates(step).filter_map(|at| between(&shocks, at)).collect()))
-            .collect();
+        let steps = || start..start + shocks.len() as i64;
+        let was_held = |step: &i64| dates(*step).any(|at| is_held(at.floor() as i64) || is_held(at.ceil() as i64));
+        let bound: Vec<i64> = steps().filter(was_held).collect();
+        let before = |step: i64| agreed(dates(step).filter_map(|at| between(&shocks, at)).collect());
+        let then: Vec<f64> = steps().map(before).collect();
         let shared = panel.series.len() >= SHARED;
         let moved = |step: i64| bound.binary_search(&step).is_ok() && !is_held(step - first);
         let pairs = (start..).zip(then.iter().zip(shocks.iter().skip(without))).filter(|(step, _)| !moved(*step));
@@ -82,7 +82,7 @@ impl Yearly {
 
 /// Whether a rare covariate is set for a series near a step.
 fn is_near(panel: &Panel, rare: &[usize], series: usize, step: i64) -> bool {
-    let near = if panel.calendar.frequency.days() == Some(1) { 2 } else { 1 };
+    let near = if panel.calendar.frequency == Frequency::Days(1) { 2 } else { 1 };
     let set = |covariate: &usize| {
         let values = panel.covariate(*covariate, series);
         let at = |step: i64| usize::try_from(step).ok().and_then(|step| values.get(step)).copied();
@@ -170,26 +170,26 @@ fn agreed(mut shocks: Vec<f64>) -> f64 {
 
 /// Steps in a year, and around a step of which it is a shock: for days and weeks alone.
 fn scope(calendar: &Calendar) -> Option<(f64, usize)> {
-    match calendar.frequency.days()? {
-        1 => Some((365.25, 28)),
-        7 => Some((365.25 / 7.0, 13)),
+    match calendar.frequency {
+        Frequency::Days(1) => Some((365.25, 28)),
+        Frequency::Days(7) => Some((365.25 / 7.0, 13)),
         _ => None,
     }
 }
 
 /// The first step, and the mean over all series from there on, each about its own mean; NaN where few are known.
-fn means(panel: &Panel, values: &[Vec<f32>]) -> (i64, Vec<f64>) {
-    let begun = || panel.series.iter().zip(values).filter(|(_, values)| !values.is_empty());
-    let first = begun().map(|(series, _)| series.first).min().unwrap_or(0);
-    let end = begun().map(|(series, values)| series.first + values.len() as i64).max().unwrap_or(first);
+fn means(panel: &Panel, value: impl Fn(usize, usize) -> f32) -> (i64, Vec<f64>) {
+    let begun = || panel.series.iter().enumerate().filter(|(_, series)| series.len > 0);
+    let first = begun().map(|(_, series)| series.first).min().unwrap_or(0);
+    let end = begun().map(|(_, series)| series.end()).max().unwrap_or(first);
     let mut sums = vec![(0.0, 0u32); (end - first) as usize];
-    for (series, values) in begun() {
+    for (index, series) in begun() {
+        let values: Vec<f64> = (0..series.len).map(|step| f64::from(value(index, step))).collect();
         let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
-        let (sum, n) = known().fold((0.0, 0u32), |(sum, n), (_, value)| (sum + f64::from(*value), n + 1));
-        let mean = sum / f64::from(n.max(1));
+        let mean = known().map(|(_, value)| value).sum::<f64>() / known().count().max(1) as f64;
         for (at, value) in known() {
             let (sum, n) = &mut sums[(series.first - first) as usize + at];
-            (*sum, *n) = (*sum + f64::from(*value) - mean, *n + 1);
+            (*sum, *n) = (*sum + value - mean, *n + 1);
         }
     }
     let mut counts: Vec<u32> = sums.iter().map(|(_, n)| *n).filter(|n| *n > 0).collect();
@@ -225,46 +225,20 @@ fn between(values: &[f64], at: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::{Options, Roles};
-    use super::super::super::frame::Frame;
-    use super::super::super::frequency::Frequency;
-    use super::super::super::panel::View;
-    use super::super::super::table::{Categories, Column, Numbers, Table, Value};
+    use super::super::testing::panel;
     use super::*;
 
-    const DAY: i64 = 86_400_000_000;
     const CHRISTMAS: i64 = 357;
 
-    /// Series from 2001-01-01 on of a level, noise and what `shock` adds on a day, `days` of them known, and a holiday.
+    /// What is learnt from series of a level, noise and what `shock` adds on a day, `days` of them known, and a holiday.
     fn learnt(series: i64, days: i64, shock: impl Fn(i64) -> f32, holiday: impl Fn(i64) -> bool) -> (Panel, Yearly) {
-        const PLANNED: i64 = 800;
-        let rows = || (0..series * PLANNED).map(|at| (at / PLANNED, at % PLANNED));
         let noise = |series: i64, day: i64| ((series * 7919 + day * 104_729) % 1009) as f32 / 1009.0 - 0.5;
-        let value = |(series, day): (i64, i64)| match day < days {
+        let value = |series: i64, day: i64| match day < days {
             true => series as f32 + 0.2 * noise(series, day) + shock(day),
             false => f32::NAN,
         };
-        let numbers = |values: Vec<f32>| Column::Numbers(Numbers { values, ..Numbers::default() });
-        let table = Table {
-            rows: (series * PLANNED) as usize,
-            columns: vec![
-                ("day".into(), Column::Times(rows().map(|(_, day)| (day + 366) * DAY).collect())),
-                ("id".into(), Column::Categories(Categories::encode(rows().map(|(series, _)| Value::Int(series))))),
-                ("y".into(), numbers(rows().map(value).collect())),
-                ("holiday".into(), numbers(rows().map(|(_, day)| f32::from(u8::from(holiday(day)))).collect())),
-            ],
-        };
-        let roles = Roles {
-            target: "y".into(),
-            time: Some("day".into()),
-            series: vec!["id".into()],
-            future: vec!["holiday".into()],
-            ..Roles::default()
-        };
-        let frame = Frame::learn(&table, &roles, Some(Frequency::Days(1)), None).expect("a frequency is given");
-        let panel = Panel::build(&table, &roles, &Options::default(), &frame, View::default()).expect("good rows");
-        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
-        let yearly = Yearly::learn(&panel, &values, vec![0], 28);
+        let panel = panel(series, 800, value, holiday);
+        let yearly = Yearly::learn(&panel, |series, step| panel.history(series)[step], vec![0], 28);
         (panel, yearly)
     }
 
@@ -293,7 +267,7 @@ mod tests {
         assert!(again.abs() < 0.25, "{again}");
     }
 
-    /// Two days after the holiday of day 355, and after one of day 740 that is 375 in the first year.
+    /// Christmas follows a holiday by two days, the next one the holiday of the same date, or none within eighteen days.
     #[test]
     fn what_a_holiday_did_moves_with_it() {
         let again = |next: i64| {
