@@ -205,7 +205,7 @@ fn score(
         let mut told = match (by_peers, blended) {
             (Some(told), _) => told,
             (None, Some(told)) => {
-                take_scores(model, &raw, (&opinions, at), actual, tally);
+                take_scores((model, &raw), (&opinions, at), (past, series), actual, tally);
                 told
             }
             (None, None) => model.by_baseline(past, series),
@@ -260,10 +260,17 @@ fn alone(
     }
 }
 
-/// Scores of the quantiles before any correction of their widths.
-fn take_scores(model: &Model, raw: &Blend, (opinions, at): (&[Opinion], usize), actual: &[f32], tally: &mut Tally) {
+/// Scores of the quantiles before any correction of their widths; a step that is zero by plan has none.
+fn take_scores(
+    (model, raw): (&Model, &Blend),
+    (opinions, at): (&[Opinion], usize),
+    (past, series): (&Panel, usize),
+    actual: &[f32],
+    tally: &mut Tally,
+) {
     let telling = model.telling();
-    let Some(told) = raw.tell(opinions, at, None, &telling) else { return };
+    let Some(mut told) = raw.tell(opinions, at, None, &telling) else { return };
+    model.force_zeros(past, series, &mut told);
     for (step, values) in told.quantiles.chunks_exact(telling.levels.len()).enumerate() {
         let at = |level: f32| interpolate(telling.levels, values, level);
         if !actual[step].is_nan() {

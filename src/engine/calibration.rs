@@ -13,11 +13,11 @@ pub const LEVELS: [f32; 4] = [0.025, 0.1, 0.9, 0.975];
 const POOLED: f32 = 1000.0;
 /// Windows with which a factor counts as much as no correction: days shock all series at once, so that the scores of one
 /// window are far from independent.
-const DOUBT: f32 = 1.0;
+const DOUBT: f32 = 2.0;
 /// Draws of what is shared that a window stands for ...
 const DRAWS: f32 = 2.0;
-/// ... and those taken for granted before the first, for the ends of 95 and of 80 %: tails are heavier than middles tell.
-const GRANTED: [f32; 2] = [1.0, 4.0];
+/// ... and those taken for granted before the first.
+const GRANTED: f32 = 4.0;
 /// No factor beyond these.
 const LIMITS: (f32, f32) = (0.5, 3.0);
 
@@ -84,11 +84,11 @@ impl Scores {
         }
         let trust = self.weight / (self.weight + DOUBT);
         let shared = self.shared();
-        let doubt = |normal: f32, granted: f32| {
-            let wider = student(normal, DRAWS * self.weight + granted);
+        let doubt = |normal: f32| {
+            let wider = student(normal, DRAWS * self.weight + GRANTED);
             (1.0 + shared * (wider * wider - 1.0)).sqrt()
         };
-        let (outer, inner) = (doubt(1.96, GRANTED[0]), doubt(1.2816, GRANTED[1]));
+        let (outer, inner) = (doubt(1.96), doubt(1.2816));
         let doubt = [outer, inner, inner, outer];
         let one = |step: &[Vec<f32>; 4]| {
             std::array::from_fn(|at| {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     /// Actuals of a standard normal judged by intervals of half its width want a factor of 2, drawn back by DOUBT: with 4
-    /// windows 1 + 4 / 5.
+    /// windows 1 + 4 / 6.
     #[test]
     fn intervals_of_half_the_width_are_doubled() {
         let mut scores = Scores::default();
@@ -153,7 +153,7 @@ mod tests {
             }
         }
         for found in scores.widths()[0] {
-            assert!((found - (1.0 + 4.0 / 5.0)).abs() < 0.06, "{found}");
+            assert!((found - (1.0 + 4.0 / 6.0)).abs() < 0.06, "{found}");
         }
     }
 
