@@ -85,7 +85,11 @@ fn forecasts_by(json: &Json, future: &[&str], value: impl Fn(usize, usize) -> f3
 
 /// Whether some network over windows reads logarithms.
 fn reads_logarithms(future: &[&str], value: impl Fn(usize, usize) -> f32) -> bool {
-    let json = json!({"network": {"members": 2, "epochs": 1}, "backtest": {"windows": 0}});
+    let mut json = json!({"network": {"members": 2, "epochs": 1}, "backtest": {"windows": 0}});
+    if future.is_empty() {
+        // Days are read one by one by themselves.
+        json["layout"] = "window".into();
+    }
     let (model, _) = trained(&json, future, value).expect("a model");
     let windows = model.members.iter().filter_map(|member| match &member.features {
         Features::Window(window) => Some(window.log),

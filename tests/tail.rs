@@ -43,7 +43,7 @@ fn trained(options: &str) -> Model {
     train(table(0, DAYS), &request, &mut |_| ()).expect("a model").model
 }
 
-const SMALL: &str = r#"{"network": {"members": 1, "epochs": 1}}"#;
+const SMALL: &str = r#"{"layout": "window", "network": {"members": 1, "epochs": 1}}"#;
 
 fn panel(model: &Model, table: &Table, unread: Option<Unread>) -> Panel {
     let view = View { unread, ..View::default() };

@@ -5,12 +5,12 @@
 use super::blend::{Blend, Opinion, Said, Told};
 use super::calibration;
 use super::classical::{self, Method};
-use super::config::{Backtest, MethodOption};
+use super::config::{Backtest, Layout, MethodOption};
 use super::error::Result;
 use super::evaluation::{Evaluation, Held};
 use super::expert::Expert;
-use super::features::Features;
-use super::fit::{Fit, fit};
+use super::features::StepFeatures;
+use super::fit::{Fit, fit, is_small, steps};
 use super::metrics::{self, Scale, Spread};
 use super::model::{Member, Model, Spec};
 use super::panel::Panel;
@@ -22,9 +22,6 @@ use super::tally::Tally;
 
 /// Least members of a network in windows that only decide.
 const FEWEST_MEMBERS: usize = 2;
-/// Most cells of a panel for methods of the textbook, which are fitted to every series of every window.
-const MOST_CELLS: usize = 6_000_000;
-
 /// Windows like today after which an expert that was left out is tried no more.
 const SURE: f32 = 0.5;
 
@@ -50,7 +47,6 @@ pub struct Seen<'a> {
 
 /// The experts that the method asked for lets speak, with their shares before anything is known.
 pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
-    let cells: usize = panel.series.iter().map(|series| series.len).sum();
     let season = panel.calendar.season();
     let intermittent = is_intermittent(panel);
     let all = match request.options.method {
@@ -66,7 +62,7 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
             if usual {
                 all.push(Expert::Prior);
             }
-            if usual && cells <= MOST_CELLS {
+            if usual && is_small(panel) {
                 let methods: &[Method] = match intermittent {
                     true => &[Method::Tsb, Method::Croston],
                     false => &[Method::Theta, Method::Ets, Method::Mstl],
@@ -90,7 +86,7 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
 pub(super) fn fit_members(
     panel: &Panel,
     request: &Request,
-    (blend, horizon): (&Blend, usize),
+    (blend, steps, horizon): (&Blend, Option<&StepFeatures>, usize),
     most_members: usize,
     stage: &'static str,
     progress: &mut dyn FnMut(Progress),
@@ -100,13 +96,9 @@ pub(super) fn fit_members(
     for (expert, _) in &blend.shares {
         let Some(mut plan) = Fit::plan(panel, request, horizon, *expert) else { continue };
         plan.members = plan.members.min(most_members.max(FEWEST_MEMBERS));
-        let adjusted = match members.first().map(|member: &Member| &member.features) {
-            Some(Features::Step(step)) => Some(step.adjust(panel)),
-            _ => None,
-        };
-        let panel = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
-        let (own, run) = fit(panel, request, &plan, stage, progress)?;
-        drop(adjusted);
+        let adjusted = steps.filter(|_| plan.layout == Layout::Window).map(|steps| steps.adjust(panel).panel);
+        let panel = adjusted.as_ref().unwrap_or(panel);
+        let (own, run) = fit(panel, request, (&plan, steps), stage, progress)?;
         epochs = epochs.max(run);
         members.extend(own);
     }
@@ -142,7 +134,8 @@ pub fn backtest(
         let most = if window == 0 { usize::MAX } else { FEWEST_MEMBERS };
         // Windows that say little must not keep an expert from being tried in the next.
         let sure = found.as_ref().is_some_and(|found| found.tally.scores.weight() >= SURE);
-        let tried = (if sure { &spec.blend } else { &candidates }, horizon);
+        spec.steps = steps(&learnt, request, horizon);
+        let tried = (if sure { &spec.blend } else { &candidates }, spec.steps.as_ref(), horizon);
         let (members, epochs) = fit_members(&learnt, request, tried, most, "scoring", progress)?;
         let newest = Model::new(spec.clone(), members, Evaluation::new(0, horizon));
         let (mut evaluation, mut tally) = match found {

@@ -3,11 +3,12 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::config::{ArchitectureOption, Layout, Loss, NetworkOptions, Optimizer, Options, Schedule};
+use super::config::{ArchitectureOption, Layout, Loss, MethodOption, NetworkOptions, Optimizer, Options, Schedule};
 use super::error::{Error, Result};
 use super::expert::Expert;
 use super::features::window::{WindowOptions, longest_lookback};
 use super::features::{Features, Measure, Prepared, Sample, StepFeatures, WindowFeatures};
+use super::frequency::Frequency;
 use super::model::Member;
 use super::network::{Batch, Network, Recipe, Trainer, learning_rate};
 use super::options::LEVELS;
@@ -17,12 +18,14 @@ use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::{needs_window, shape_of};
 use super::side_by_side::side_by_side;
-use super::spec::is_not_negative;
+use super::spec::{is_intermittent, is_not_negative};
 
 /// Samples that step inputs are scaled by.
 const SCALED_SAMPLES: usize = 20_000;
 /// Samples that the validation loss is measured on at most.
 const VALIDATED: usize = 8192;
+/// Steps of all series up to which what costs more by series and step is worth it.
+const MOST_CELLS: usize = 6_000_000;
 /// Samples for each one drawn in a whole training, above which they are drawn by themselves.
 const DRAWN_OF: usize = 4;
 
@@ -42,15 +45,10 @@ impl Fit {
     /// `None` when no series is long enough to learn from, or the expert is no network of this panel.
     pub fn plan(panel: &Panel, request: &Request, horizon: usize, expert: Expert) -> Option<Fit> {
         let network = &request.options.network;
-        let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
+        let usual = usual_layout(panel, request);
         let layout = match expert {
-            expert if expert.reads_covariates() => {
-                request.options.layout.unwrap_or(match planned && !needs_window(network) {
-                    true => Layout::Step,
-                    false => Layout::Window,
-                })
-            }
-            Expert::History if !panel.covariates.is_empty() => Layout::Window,
+            expert if expert.reads_covariates() => usual,
+            Expert::History if usual == Layout::Step || !panel.covariates.is_empty() => Layout::Window,
             _ => return None,
         };
         let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
@@ -79,14 +77,15 @@ impl Fit {
         NetworkOptions { architecture: tide.or(options.architecture), ..options.clone() }
     }
 
+    fn measure(&self, request: &Request) -> Measure {
+        Measure::of(&self.expert.loss(&loss(request)))
+    }
+
     /// Members of an ensemble differ in look-back, scale and dates rather than in seed alone.
     fn features(&self, (panel, not_negative): (&Panel, bool), request: &Request, member: usize) -> Features {
         let Options { scaling, encoding, network, .. } = &request.options;
         let (scaling, encoding, horizon, longest) = (*scaling, *encoding, self.horizon, self.lookback);
-        let measure = Measure::of(&self.expert.loss(&loss(request)));
-        if self.layout == Layout::Step {
-            return Features::Step(Box::new(StepFeatures::learn(panel, horizon, encoding, measure)));
-        }
+        let measure = self.measure(request);
         let season = panel.calendar.season();
         let shortest = horizon.max(season).min(longest);
         let lookback = match network.input_size {
@@ -102,6 +101,37 @@ impl Fit {
     }
 }
 
+/// Steps where each has something of its own, a plan or the date of a day; windows else, and where the architecture asks
+/// for one.
+fn usual_layout(panel: &Panel, request: &Request) -> Layout {
+    let planned = panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead);
+    let by_step = planned || (panel.calendar.frequency == Frequency::Days(1) && has_dates(panel));
+    request.options.layout.unwrap_or(match by_step && !needs_window(&request.options.network) {
+        true => Layout::Step,
+        false => Layout::Window,
+    })
+}
+
+/// Whether the dates of a panel tell something by themselves, and it costs little to listen.
+fn has_dates(panel: &Panel) -> bool {
+    let by_date = matches!(panel.calendar.frequency, Frequency::Days(1 | 7));
+    by_date && is_small(panel) && !is_intermittent(panel)
+}
+
+/// Whether what costs more by series and step is worth it.
+pub(super) fn is_small(panel: &Panel) -> bool {
+    panel.series.iter().map(|series| series.len).sum::<usize>() <= MOST_CELLS
+}
+
+/// What plans and dates do, where the network reads steps; what dates do, where it reads windows of weeks.
+pub(super) fn steps(panel: &Panel, request: &Request, horizon: usize) -> Option<StepFeatures> {
+    let by_network = matches!(request.options.method, MethodOption::Auto | MethodOption::Network);
+    let plan = Fit::plan(panel, request, horizon, Expert::Network).filter(|_| by_network)?;
+    let by_week = panel.calendar.frequency == Frequency::Days(7) && has_dates(panel);
+    let learn = || StepFeatures::learn(panel, horizon, request.options.encoding, plan.measure(request));
+    (plan.layout == Layout::Step || by_week).then(learn)
+}
+
 /// What a network minimises.
 pub(super) fn loss(request: &Request) -> Loss {
     request.options.network.loss.clone().unwrap_or_else(|| Loss::Pinball { levels: LEVELS.to_vec() })
@@ -111,14 +141,16 @@ pub(super) fn loss(request: &Request) -> Loss {
 pub(super) fn fit(
     panel: &Panel,
     request: &Request,
-    plan: &Fit,
+    (plan, steps): (&Fit, Option<&StepFeatures>),
     stage: &'static str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Member>, usize)> {
     // Of this panel: without the effects of what is planned, sales are negative here and there.
     let not_negative = is_not_negative(panel);
     // Members that read one step at a time differ in the scalers of their inputs alone.
-    let shared = (plan.layout == Layout::Step).then(|| plan.features((panel, not_negative), request, 0));
+    let shared = steps
+        .filter(|_| plan.layout == Layout::Step)
+        .map(|steps| Features::Step(Box::new(steps.measured_by(plan.measure(request)))));
     let prepared = shared.as_ref().map(|features| features.prepare(panel));
     let count = plan.members;
     // Each on a thread of its own while there are enough of them; those that are left over share all threads.
@@ -227,7 +259,8 @@ impl Run<'_> {
         } else {
             held_out = Origins::newest(self.panel, least, targets, held);
         }
-        let batch = options.batch_size.unwrap_or(if by_step { 512 } else { 128 });
+        let usual = if by_step { (origins.count / 64).clamp(128, 512) } else { 128 };
+        let batch = options.batch_size.unwrap_or(usual);
         let per_epoch = origins.count.div_ceil(batch);
         let steps = match options.epochs {
             Some(epochs) => epochs * per_epoch,

@@ -252,7 +252,7 @@ impl Model {
 
     /// Sets the steps to zero that a planned covariate forces to it, as a closed day does.
     pub(super) fn force_zeros(&self, panel: &Panel, series: usize, told: &mut Told) {
-        let Some(step) = self.step_features() else { return };
+        let Some(step) = &self.spec.steps else { return };
         let levels = self.levels().len();
         for at in (0..told.points.len()).filter(|at| step.is_forced_zero(panel, series, panel.series[series].len + at))
         {

@@ -5,7 +5,7 @@ use super::classical::Method;
 use super::error::Result;
 use super::expert::Expert;
 use super::features::adjusted::Adjusted;
-use super::features::{Features, Prepared, Sample, StepFeatures};
+use super::features::{Features, Prepared, Sample};
 use super::metrics;
 use super::model::{Member, Model};
 use super::network::Inputs;
@@ -24,7 +24,7 @@ impl Model {
     /// [`super::error::Error::Numeric`] when a network fails.
     pub(super) fn opinions(&self, panel: &Panel, wanted: &[usize], experts: &[Expert]) -> Result<Vec<Opinion>> {
         let varies: Vec<bool> = wanted.iter().map(|series| varies(panel.history(*series))).collect();
-        let adjusted = self.step_features().map(|step| step.adjust(panel));
+        let adjusted = self.spec.steps.as_ref().map(|step| step.adjust(panel));
         let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
         let mut opinions = Vec::new();
         for &expert in experts {
@@ -32,11 +32,11 @@ impl Model {
                 Expert::Prior => self.by_prior(blind, wanted, &varies)?,
                 Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
                 Expert::ColdStart => None,
-                Expert::History => self.by_network(expert, blind, wanted, &varies)?,
-                network => self.by_network(network, panel, wanted, &varies)?,
+                network if self.reads_steps(network) => self.by_network(network, panel, wanted, &varies)?,
+                network => self.by_network(network, blind, wanted, &varies)?,
             };
             if let (Some(opinion), Some(adjusted)) = (&mut opinion, &adjusted)
-                && !expert.reads_covariates()
+                && !self.reads_steps(expert)
             {
                 add_effects(opinion, adjusted, wanted);
             }
@@ -48,11 +48,10 @@ impl Model {
         Ok(opinions)
     }
 
-    pub(super) fn step_features(&self) -> Option<&StepFeatures> {
-        self.members.iter().find_map(|member| match &member.features {
-            Features::Step(step) => Some(step.as_ref()),
-            Features::Window(_) => None,
-        })
+    /// Whether an expert is a network that reads steps, so that it sees plans and dates itself.
+    fn reads_steps(&self, expert: Expert) -> bool {
+        let by_step = |member: &Member| matches!(member.features, Features::Step(_));
+        self.members.iter().any(|member| member.expert == expert && by_step(member))
     }
 
     fn by_network(&self, expert: Expert, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
@@ -184,7 +183,7 @@ impl Model {
     }
 }
 
-/// What an expert that read no covariates says, with their effects.
+/// What an expert says who has not seen the effects of plans and dates, with these.
 fn add_effects(opinion: &mut Opinion, adjusted: &Adjusted, wanted: &[usize]) {
     for (at, &series) in wanted.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
         let with = |step: usize, value: &mut f32| *value = finite(adjusted.with_effect(series, step, *value));

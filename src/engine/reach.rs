@@ -33,12 +33,13 @@ impl Model {
         self.whole.get_or_init(|| Whole::of(&self.spec.series))
     }
 
-    /// Steps before an origin that decide on a forecast; `None` where all do: effects of planned covariates are relative
+    /// Steps before an origin that decide on a forecast; `None` where all do: effects of plans and dates are relative
     /// to a series' oldest values, sums need common steps, outliers are told by all values, and gaps filled from them.
     pub fn reach(&self) -> Option<usize> {
         let (spec, season) = (&self.spec, self.spec.frame.calendar.season());
         let fills = matches!(spec.options.missing(), Missing::Previous | Missing::Interpolate);
-        if spec.options.hierarchy.is_some() || spec.options.outliers != Outliers::Keep || fills {
+        if spec.steps.is_some() || spec.options.hierarchy.is_some() || spec.options.outliers != Outliers::Keep || fills
+        {
             return None;
         }
         let windows = self.members.iter().map(|member| member.features.reach()).collect::<Option<Vec<usize>>>()?;

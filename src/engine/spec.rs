@@ -6,6 +6,7 @@ use super::blend::Blend;
 use super::classical::Fitted;
 use super::config::{Loss, Metric, Options, Roles};
 use super::expert::Expert;
+use super::features::StepFeatures;
 use super::panel::{Frame, Panel, Summary};
 use super::table::Value;
 
@@ -27,6 +28,9 @@ pub struct Spec {
     pub wins: Vec<f32>,
     /// No value of the history was below zero, so no forecast is.
     pub not_negative: bool,
+    /// What is planned and what dates do, where the network reads steps: taken out of histories for all other experts.
+    #[serde(default)]
+    pub steps: Option<StepFeatures>,
     /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.
     pub intermittent: bool,
     /// Series of the training, by key.

@@ -7,6 +7,7 @@ use super::config::MethodOption;
 use super::error::{Error, Result};
 use super::evaluation::Evaluation;
 use super::expert::Expert;
+use super::fit::steps;
 use super::model::{KnownSeries, Model, Spec};
 use super::nodes::Nodes;
 use super::options::LEVELS;
@@ -112,13 +113,15 @@ pub(super) fn learn(
         verdicts = (0..panel.series.len()).map(|series| tally.verdict(series)).collect();
         model.spec.scored = evaluation.methods.iter().map(|(expert, _)| *expert).collect();
         model.spec.wins = model.spec.scored.iter().map(|expert| tally.wins(*expert)).collect();
-        (model.members, epochs, model.evaluation) = (newest.members, run, evaluation);
+        (model.members, model.spec.steps) = (newest.members, newest.spec.steps);
+        (epochs, model.evaluation) = (run, evaluation);
         if spreads_by_errors {
             model.spec.residuals = errors.into_iter().map(residuals).collect();
         }
     }
     if options.refit || !is_scored {
-        let experts = (&model.spec.blend, horizon);
+        model.spec.steps = steps(panel, request, horizon);
+        let experts = (&model.spec.blend, model.spec.steps.as_ref(), horizon);
         (model.members, epochs) = fit_members(panel, request, experts, usize::MAX, "training", progress)?;
     }
     model.spec.series = known_series(&model, panel, &verdicts);
@@ -147,6 +150,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         blend: Blend::default(),
         scored: Vec::new(),
         wins: Vec::new(),
+        steps: None,
         not_negative: false,
         intermittent: false,
         series: Vec::new(),
@@ -162,7 +166,7 @@ fn known_series(model: &Model, panel: &Panel, verdicts: &[Verdict]) -> Vec<Known
         _ => None,
     });
     let methods: Vec<Method> = methods.collect();
-    let adjusted = model.step_features().map(|step| step.adjust(panel));
+    let adjusted = model.spec.steps.as_ref().map(|step| step.adjust(panel));
     let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
     let mut new = model.newcomers(panel);
     let one = |(index, series): (usize, &super::panel::Series)| {

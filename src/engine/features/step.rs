@@ -150,6 +150,11 @@ impl StepFeatures {
         features
     }
 
+    /// The same for outputs that measure a value otherwise.
+    pub fn measured_by(&self, measure: Measure) -> StepFeatures {
+        StepFeatures { measure, ..self.clone() }
+    }
+
     pub fn embeddings(&self) -> Vec<Embedding> {
         self.statics.embeddings()
     }

@@ -37,13 +37,14 @@ pub struct Yearly {
 impl Yearly {
     /// From the value of each series and step of its history without the effects of what was planned, NaN where unknown.
     ///
-    /// A shock is the mean over all series less the median of such means around it. Only years are read of which all lies
+    /// A shock is the mean over all series less the median of such means around it, as far as series agree on it. Only years are read of which all lies
     /// before any origin that has the step within `horizon`. Steps without such a year have their own shock taken out,
     /// where it is far beyond the usual, so that nothing is learnt from it twice.
     pub fn learn(panel: &Panel, value: impl Fn(usize, usize) -> f32, rare: Vec<usize>, horizon: usize) -> Yearly {
         let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
         let (first, means) = means(panel, value);
-        let shocks = shocks(&means, around);
+        let all = shocks(&means, around);
+        let shocks: Vec<f64> = all.iter().zip(&means).map(|(shock, mean)| mean.sure(*shock)).collect();
         let nearest = ((horizon + around) as f64 / year).ceil().max(1.0);
         let without = (nearest * year) as usize;
         let start = first + without as i64;
@@ -62,7 +63,7 @@ impl Yearly {
         let shared = panel.series.len() >= SHARED;
         let moved = |step: i64| bound.binary_search(&step).is_ok() && !is_held(step - first);
         let pairs = (start..).zip(then.iter().zip(shocks.iter().skip(without))).filter(|(step, _)| !moved(*step));
-        let again = Again::learn(&shocks, pairs.map(|(_, pair)| pair), shared);
+        let again = Again::learn(&all, pairs.map(|(_, pair)| pair), shared);
         let own = |shock: &f64| if shared && !shock.is_nan() { again.far(*shock) * again.large * shock } else { 0.0 };
         let own = shocks.iter().take(without).map(own);
         // A history shorter than a year says nothing of the steps behind it.
@@ -177,35 +178,59 @@ fn scope(calendar: &Calendar) -> Option<(f64, usize)> {
     }
 }
 
-/// The first step, and the mean over all series from there on, each about its own mean; NaN where few are known.
-fn means(panel: &Panel, value: impl Fn(usize, usize) -> f32) -> (i64, Vec<f64>) {
+/// What all series have in common at a step.
+#[derive(Clone, Copy)]
+struct Mean {
+    /// NaN where few are known.
+    value: f64,
+    /// Its standard error, squared; 0 of one series.
+    error: f64,
+}
+
+impl Mean {
+    fn of((n, sum, squares): (u32, f64, f64), fewest: f64) -> Mean {
+        let n = f64::from(n);
+        if n < fewest.max(1.0) {
+            return Mean { value: f64::NAN, error: 0.0 };
+        }
+        let value = sum / n;
+        Mean { value, error: ((squares / n - value * value) / n).max(0.0) }
+    }
+
+    /// What of its distance from others is sure, as James and Stein have it: what a few series did is no shock to all.
+    fn sure(&self, shock: f64) -> f64 {
+        if self.error > 0.0 { shock * (1.0 - self.error / shock.powi(2)).max(0.0) } else { shock }
+    }
+}
+
+/// The first step, and the mean over all series from there on, each about its own mean.
+fn means(panel: &Panel, value: impl Fn(usize, usize) -> f32) -> (i64, Vec<Mean>) {
     let begun = || panel.series.iter().enumerate().filter(|(_, series)| series.len > 0);
     let first = begun().map(|(_, series)| series.first).min().unwrap_or(0);
     let end = begun().map(|(_, series)| series.end()).max().unwrap_or(first);
-    let mut sums = vec![(0.0, 0u32); (end - first) as usize];
+    let mut sums = vec![(0u32, 0.0, 0.0); (end - first) as usize];
     for (index, series) in begun() {
         let values: Vec<f64> = (0..series.len).map(|step| f64::from(value(index, step))).collect();
         let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
         let mean = known().map(|(_, value)| value).sum::<f64>() / known().count().max(1) as f64;
         for (at, value) in known() {
-            let (sum, n) = &mut sums[(series.first - first) as usize + at];
-            (*sum, *n) = (*sum + value - mean, *n + 1);
+            let (n, sum, squares) = &mut sums[(series.first - first) as usize + at];
+            (*n, *sum, *squares) = (*n + 1, *sum + value - mean, *squares + (value - mean).powi(2));
         }
     }
-    let mut counts: Vec<u32> = sums.iter().map(|(_, n)| *n).filter(|n| *n > 0).collect();
+    let mut counts: Vec<u32> = sums.iter().map(|(n, ..)| *n).filter(|n| *n > 0).collect();
     counts.sort_unstable();
     let fewest = counts.get(counts.len() / 2).map_or(1.0, |usual| ENOUGH * f64::from(*usual));
-    let mean = |(sum, n): (f64, u32)| if f64::from(n) < fewest.max(1.0) { f64::NAN } else { sum / f64::from(n) };
-    (first, sums.into_iter().map(mean).collect())
+    (first, sums.into_iter().map(|sums| Mean::of(sums, fewest)).collect())
 }
 
 /// What every step differs by from the median of those around it.
-fn shocks(means: &[f64], around: usize) -> Vec<f64> {
-    let shock = |(at, mean): (usize, &f64)| {
+fn shocks(means: &[Mean], around: usize) -> Vec<f64> {
+    let shock = |(at, mean): (usize, &Mean)| {
         let near = &means[at.saturating_sub(around)..(at + around + 1).min(means.len())];
-        let mut near: Vec<f64> = near.iter().copied().filter(|mean| !mean.is_nan()).collect();
+        let mut near: Vec<f64> = near.iter().map(|mean| mean.value).filter(|mean| !mean.is_nan()).collect();
         near.sort_unstable_by(f64::total_cmp);
-        mean - if near.is_empty() { 0.0 } else { quantile(&near, 0.5) }
+        mean.value - if near.is_empty() { 0.0 } else { quantile(&near, 0.5) }
     };
     means.iter().enumerate().map(shock).collect()
 }
@@ -284,6 +309,22 @@ mod tests {
         assert_eq!(yearly.at(&panel, 0, CHRISTMAS), 0.0);
         let again = yearly.at(&panel, 0, 365 + CHRISTMAS);
         assert!(again.abs() < 0.6, "{again}");
+    }
+
+    /// One series of twenty multiplies on a day: the mean shows it as it would a shock to all of half the size.
+    #[test]
+    fn what_one_of_many_does_is_no_shock_to_all() {
+        let again = |outlier: f32, others: f32| {
+            let value = |series: i64, day: i64| match (day == CHRISTMAS, series) {
+                (true, 0) => outlier,
+                (true, _) => others,
+                _ => 0.01 * ((day * 7 + series) % 5) as f32,
+            };
+            let panel = panel(20, 700, value, |_| false);
+            Yearly::learn(&panel, |series, step| panel.history(series)[step], vec![], 28).at(&panel, 0, 365 + CHRISTMAS)
+        };
+        assert!(again(10.0, 0.0) < 0.1, "{}", again(10.0, 0.0));
+        assert!(again(0.5, 0.5) > 0.4, "{}", again(0.5, 0.5));
     }
 
     #[test]

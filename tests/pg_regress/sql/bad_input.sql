@@ -64,7 +64,7 @@ SELECT fit('qty', source => 'SELECT day, sku, qty FROM t UNION ALL SELECT ''7000
 -- Of what is read from its newest days on, the least memory that will do.
 CREATE TABLE many AS SELECT date '2020-01-01' + d AS day, sku, (d % 7 + sku % 9)::float8 AS qty FROM generate_series(0, 29) d, generate_series(1, 30000) sku;
 ANALYZE many;
-SELECT fit('qty', '{"method": "network"}', 'many', horizon => 14);
+SELECT fit('qty', '{"method": "network", "layout": "window"}', 'many', horizon => 14);
 DROP TABLE many;
 RESET sales_forecast.max_memory;
 SET sales_forecast.max_series = 2;
