@@ -1,7 +1,7 @@
 //! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
 //!
-//! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann or
-//! rossmann_weekly, BACK counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
+//! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann,
+//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, of weeks where it ends so; BACK counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
 
 #[path = "../prior/prior.rs"]
 mod prior;
@@ -107,7 +107,16 @@ fn load(name: &str) -> Set {
             set
         }
         "rossmann" | "rossmann_weekly" => rossmann(plain(48, 7, Frequency::Days(1), 0), name == "rossmann_weekly"),
-        other => panic!("no set {other}"),
+        other => {
+            let (horizon, season, days) = if other.ends_with("weekly") { (13, 52, 7) } else { (28, 7, 1) };
+            let mut set = plain(horizon, season, Frequency::Days(days), 0);
+            for row in rows(other) {
+                set.series.push(Value::Text(row["id"].as_str().into()));
+                set.steps.push(day(&row["ds"]));
+                set.values.push(number(&row["y"]));
+            }
+            set
+        }
     }
 }
 
@@ -256,6 +265,7 @@ fn main() {
     let months = |step: i64| step / 30;
     let origin = |series: &Value| match set.frequency {
         Frequency::Months(_) => ends[series] - (30.4375 * (set.horizon * (back + 1)) as f64) as i64 + 5,
+        Frequency::Days(days) if set.length == 0 => ends[series] - days * (set.horizon * (back + 1)) as i64,
         _ => ends[series] - (set.horizon * (back + 1)) as i64,
     };
     let _ = months;

@@ -37,9 +37,9 @@ pub struct Yearly {
 impl Yearly {
     /// From the value of each series and step of its history without the effects of what was planned, NaN where unknown.
     ///
-    /// A shock is the mean over all series less the median of such means around it, as far as series agree on it. Only years are read of which all lies
-    /// before any origin that has the step within `horizon`. Steps without such a year have their own shock taken out,
-    /// where it is far beyond the usual, so that nothing is learnt from it twice.
+    /// A shock is the mean over all series less the median of such means around it, as far as series agree on it. Only
+    /// years are read of which all lies before any origin that has the step within `horizon`. Steps without such a year
+    /// have their own shock taken out, where it is far beyond the usual, so that nothing is learnt from it twice.
     pub fn learn(panel: &Panel, value: impl Fn(usize, usize) -> f32, rare: Vec<usize>, horizon: usize) -> Yearly {
         let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
         let (first, means) = means(panel, value);
