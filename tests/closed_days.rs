@@ -1,8 +1,10 @@
 //! Shops that are closed on Sundays: nothing is sold then by plan, which says nothing of the widths of other days.
 
+use candle_core::Device;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sales_forecast::engine::calendar::Frequency;
+use sales_forecast::engine::codec;
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::expert::Expert;
 use sales_forecast::engine::model::Model;
@@ -76,6 +78,19 @@ fn open_days((model, request): &(Model, Request)) -> (f32, f32) {
         }
     }
     (width / open, sales / open)
+}
+
+/// Models that were stored before plans belonged to them have what they need in their networks.
+#[test]
+fn a_model_stored_before_plans_were_its_own_follows_them() {
+    let (mut model, request) = trained();
+    model.spec.steps = None;
+    let (spec, tensors) = model.store().expect("a description");
+    let blob = codec::encode(&spec, &tensors).expect("bytes");
+    let (told, tensors) = codec::decode(&blob).expect("what was written");
+    let model = Model::load(&told, tensors, &Device::Cpu).expect("a model");
+    assert!(model.spec.steps.is_some());
+    open_days(&(model, request));
 }
 
 /// 80 % of what is spread evenly over 50 lies within 40. What is planned is followed by all, also when the network that

@@ -1,7 +1,8 @@
 //! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
 //!
 //! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann,
-//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, of weeks where it ends so; BACK counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
+//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, of weeks where it ends so; BACK counts horizons (HORIZON
+//! changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
 
 #[path = "../prior/prior.rs"]
 mod prior;

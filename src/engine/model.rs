@@ -120,6 +120,12 @@ impl Model {
             members.push(Member { expert, features, network });
         }
         let mut model = Model::new(spec, members, evaluation);
+        // Models stored before had them in their members alone.
+        let of_member = |member: &Member| match &member.features {
+            Features::Step(steps) => Some(steps.as_ref().clone()),
+            Features::Window(_) => None,
+        };
+        model.spec.steps = model.spec.steps.or_else(|| model.members.iter().find_map(of_member));
         if model.spec.options.hierarchy.is_some() {
             let aggregates = Aggregates::load(&json.get("aggregates")?, &mut tensors, &model, device)?;
             model.aggregates = Some(Box::new(aggregates));

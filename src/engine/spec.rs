@@ -28,7 +28,7 @@ pub struct Spec {
     pub wins: Vec<f32>,
     /// No value of the history was below zero, so no forecast is.
     pub not_negative: bool,
-    /// What is planned and what dates do, where the network reads steps: taken out of histories for all other experts.
+    /// What plans and dates do, where the network reads steps or weeks: taken out of histories for all who read windows.
     #[serde(default)]
     pub steps: Option<StepFeatures>,
     /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.
