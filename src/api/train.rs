@@ -224,7 +224,7 @@ pub(super) fn wanted<'a>(roles: &'a Roles, options: &'a Options, columns: &[Sour
 fn blank_card(call: &Call, kind: Kind, spec: &Json) -> Card {
     Card {
         extension_version: env!("CARGO_PKG_VERSION").into(),
-        format: i32::try_from(crate::engine::model::FORMAT).unwrap_or_default(),
+        format: i32::try_from(crate::engine::stored::FORMAT).unwrap_or_default(),
         created: None,
         kind,
         source: String::new(),

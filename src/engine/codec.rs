@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::value::RawValue;
 
 use super::{Error, Result};
@@ -60,7 +61,9 @@ impl<'a> Description<'a> {
 /// [`Error::ModelTooLarge`] past a limit of this module; [`Error::Numeric`] for a value that isn't finite, a shape that
 /// doesn't match its values, or a name that is empty, taken twice or `spec`.
 pub fn encode(spec: &Value, tensors: &[Tensor]) -> Result<Vec<u8>> {
-    let text = serde_json::to_vec(spec).map_err(|error| Error::Numeric(error.to_string()))?;
+    let mut text = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, Short);
+    spec.serialize(&mut writer).map_err(|error| Error::Numeric(error.to_string()))?;
     within("bytes of description", text.len(), MAX_SPEC_BYTES)?;
     within("values of description", count_values(&text), MAX_SPEC_VALUES)?;
     within("tensors", tensors.len(), MAX_TENSORS)?;
@@ -75,6 +78,18 @@ pub fn encode(spec: &Value, tensors: &[Tensor]) -> Result<Vec<u8>> {
     let blob = serialize(views, None).map_err(|error| Error::Numeric(error.to_string()))?;
     within("bytes of names and shapes", header_length(&blob)?, MAX_HEADER_BYTES)?;
     Ok(blob)
+}
+
+/// Writes what was an f32 by the digits that tell it from other ones, half as many as those of its f64.
+struct Short;
+
+impl Formatter for Short {
+    fn write_f64<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, value: f64) -> std::io::Result<()> {
+        match value as f32 {
+            short if f64::from(short) == value => CompactFormatter.write_f32(writer, short),
+            _ => CompactFormatter.write_f64(writer, value),
+        }
+    }
 }
 
 /// Reads a model back; tensors come in the order of their names. The caller has checked the sha256.
@@ -223,6 +238,16 @@ mod tests {
 
     fn is_damaged(blob: &[u8]) -> bool {
         matches!(decode(blob), Err(Error::Damaged { .. }))
+    }
+
+    #[test]
+    fn numbers_are_written_by_as_few_digits_as_tell_them() {
+        let spec = json!({"short": [1e-4f32, 0.1f32, 2.0f32], "long": [0.1, 1.0 / 3.0]});
+        let blob = encode(&spec, &[]).unwrap();
+        let (told, _) = decode(&blob).unwrap();
+        assert_eq!(told.get::<&RawValue>("short").unwrap().get(), "[0.0001,0.1,2.0]");
+        assert_eq!(told.get::<&RawValue>("long").unwrap().get(), "[0.1,0.3333333333333333]");
+        assert_eq!(told.get::<Vec<f32>>("short").unwrap(), [1e-4, 0.1, 2.0]);
     }
 
     #[test]

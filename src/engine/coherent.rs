@@ -7,9 +7,10 @@ use super::blend::{Telling, Told};
 use super::codec::{Description, StoredTensor, Tensor};
 use super::error::{Error, Result};
 use super::hierarchy::{Hierarchy, Reconciliation, Tree};
-use super::model::{Model, with_prefix};
+use super::model::Model;
 use super::nodes::Nodes;
 use super::reconcile::Reconciler;
+use super::stored::with_prefix;
 use super::work::Work;
 
 const PREFIX: &str = "aggregates.";

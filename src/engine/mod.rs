@@ -46,6 +46,7 @@ pub mod scaling;
 mod shape;
 mod side_by_side;
 pub mod spec;
+pub mod stored;
 pub mod table;
 mod tally;
 pub mod train;

@@ -2,13 +2,8 @@
 
 use std::sync::OnceLock;
 
-use candle_core::Device;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
-
 use super::blend::{Telling, Told};
 use super::classical::{self, Method, Smoothers};
-use super::codec::{Description, StoredTensor, Tensor};
 use super::coherent::Aggregates;
 use super::config::Loss;
 use super::error::{Error, Result};
@@ -16,7 +11,7 @@ use super::evaluation::Evaluation;
 use super::expert::Expert;
 use super::features::Features;
 use super::metrics::{INTERVALS, Spread};
-use super::network::{Network, Shape};
+use super::network::Network;
 use super::nodes::Nodes;
 use super::opinion::{known, varies};
 use super::options::LEVELS;
@@ -26,9 +21,6 @@ use super::reach::Whole;
 use super::scaling::quantile;
 pub use super::spec::{KnownSeries, Spec};
 use super::work::Work;
-
-/// Number of the stored form.
-pub const FORMAT: i64 = 2;
 
 /// A network with what it reads.
 #[derive(Debug, Clone)]
@@ -67,70 +59,9 @@ const BLOCK: usize = 128;
 /// The deciles that WQL is measured on.
 const DECILES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-#[derive(Serialize, Deserialize)]
-struct StoredMember {
-    expert: Expert,
-    features: Features,
-    shape: Shape,
-}
-
 impl Model {
     pub(super) fn new(spec: Spec, members: Vec<Member>, evaluation: Evaluation) -> Model {
         Model { spec, members, evaluation, aggregates: None, smoothers: Smoothers::default(), whole: OnceLock::new() }
-    }
-
-    /// The spec and the tensors that [`Model::load`] reads.
-    pub fn store(&self) -> Result<(Json, Vec<Tensor>)> {
-        let stored = |m: &Member| StoredMember {
-            expert: m.expert,
-            features: m.features.clone(),
-            shape: m.network.shape().clone(),
-        };
-        let members: Vec<StoredMember> = self.members.iter().map(stored).collect();
-        let mut spec = json!({"format": FORMAT, "kind": "series", "spec": self.spec, "members": members});
-        let mut tensors = self.evaluation.tensors();
-        for (index, member) in self.members.iter().enumerate() {
-            let named = |(name, dims, values)| (format!("member.{index}.{name}"), dims, values);
-            tensors.extend(member.network.tensors().into_iter().map(named));
-        }
-        if let Some(aggregates) = &self.aggregates {
-            let (json, own) = aggregates.store(self)?;
-            spec["aggregates"] = json;
-            tensors.extend(own);
-        }
-        Ok((spec, tensors))
-    }
-
-    /// # Errors
-    /// [`Error::UnknownFormat`], [`Error::Damaged`].
-    pub fn load(json: &Description, mut tensors: Vec<StoredTensor>, device: &Device) -> Result<Model> {
-        check_format(json, "series")?;
-        let spec: Spec = json.get("spec")?;
-        let stored: Vec<StoredMember> = json.get("members")?;
-        let blank = || Evaluation::new(spec.series.len(), spec.horizon);
-        let evaluation = Evaluation::of(&tensors, &spec.scored).unwrap_or_else(blank);
-        let mut members = Vec::new();
-        for (index, StoredMember { expert, features, shape }) in stored.into_iter().enumerate() {
-            if shape.outputs != features.targets() * expert.loss(&spec.loss).outputs()
-                || shape.numeric != features.width()
-            {
-                return Err(Error::Damaged { reason: "its network does not fit its features".into() });
-            }
-            let network = Network::from_tensors(shape, with_prefix(&mut tensors, &format!("member.{index}.")), device)?;
-            members.push(Member { expert, features, network });
-        }
-        let mut model = Model::new(spec, members, evaluation);
-        // Models stored before had them in their members alone.
-        let of_member = |member: &Member| match &member.features {
-            Features::Step(steps) => Some(steps.as_ref().clone()),
-            Features::Window(_) => None,
-        };
-        model.spec.steps = model.spec.steps.or_else(|| model.members.iter().find_map(of_member));
-        if model.spec.options.hierarchy.is_some() {
-            let aggregates = Aggregates::load(&json.get("aggregates")?, &mut tensors, &model, device)?;
-            model.aggregates = Some(Box::new(aggregates));
-        }
-        Ok(model)
     }
 
     /// Quantile levels of the model's forecasts.
@@ -354,20 +285,5 @@ impl Model {
             return (by, Some(format!("{} steps of history, {needed} needed by the network", history.len())));
         }
         (None, None)
-    }
-}
-
-/// Takes out the tensors whose names begin with `prefix`, and takes it off them.
-pub(super) fn with_prefix<'a>(tensors: &mut Vec<StoredTensor<'a>>, prefix: &str) -> Vec<StoredTensor<'a>> {
-    let own = tensors.extract_if(.., |(name, ..)| name.starts_with(prefix));
-    own.map(|(name, dims, values)| (name[prefix.len()..].to_string(), dims, values)).collect()
-}
-
-pub(super) fn check_format(json: &Description, kind: &str) -> Result<()> {
-    match json.get::<Option<i64>>("format")? {
-        Some(FORMAT) if json.get::<Json>("kind")? == kind => Ok(()),
-        Some(FORMAT) => Err(Error::Damaged { reason: format!("it is not a {kind} model") }),
-        Some(found) => Err(Error::UnknownFormat { found, known: FORMAT }),
-        None => Err(Error::Damaged { reason: "it names no format".into() }),
     }
 }

@@ -5,10 +5,10 @@ use super::classical::Method;
 use super::error::Result;
 use super::expert::Expert;
 use super::features::adjusted::Adjusted;
-use super::features::{Features, Prepared, Sample};
+use super::features::{Features, Norm, Prepared, Sample, step};
 use super::metrics;
 use super::model::{Member, Model};
-use super::network::Inputs;
+use super::network::{Inputs, Scratch};
 use super::options::LEVELS;
 use super::panel::Panel;
 use super::paths::{Paths, interpolate};
@@ -26,14 +26,15 @@ impl Model {
         let varies: Vec<bool> = wanted.iter().map(|series| varies(panel.history(*series))).collect();
         let adjusted = self.spec.steps.as_ref().map(|step| step.adjust(panel));
         let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
+        let steps = adjusted.as_ref().map(|adjusted| &adjusted.steps);
         let mut opinions = Vec::new();
         for &expert in experts {
             let mut opinion = match expert {
                 Expert::Prior => self.by_prior(blind, wanted, &varies)?,
                 Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
                 Expert::ColdStart => None,
-                network if self.reads_steps(network) => self.by_network(network, panel, wanted, &varies)?,
-                network => self.by_network(network, blind, wanted, &varies)?,
+                network if self.reads_steps(network) => self.by_network(network, (panel, steps), wanted, &varies)?,
+                network => self.by_network(network, (blind, None), wanted, &varies)?,
             };
             if let (Some(opinion), Some(adjusted)) = (&mut opinion, &adjusted)
                 && !self.reads_steps(expert)
@@ -54,7 +55,13 @@ impl Model {
         self.members.iter().any(|member| member.expert == expert && by_step(member))
     }
 
-    fn by_network(&self, expert: Expert, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
+    fn by_network(
+        &self,
+        expert: Expert,
+        (panel, steps): (&Panel, Option<&step::Prepared>),
+        wanted: &[usize],
+        varies: &[bool],
+    ) -> Result<Option<Opinion>> {
         let members: Vec<&Member> = self.members.iter().filter(|member| member.expert == expert).collect();
         let Some(needed) = members.iter().map(|member| member.features.least_history()).max() else { return Ok(None) };
         let window = members.iter().filter_map(|member| member.features.reach()).min().unwrap_or(usize::MAX);
@@ -65,13 +72,35 @@ impl Model {
         let speaks: Vec<bool> = wanted.iter().zip(varies).map(|(series, varies)| *varies && enough(*series)).collect();
         let paths = |levels: usize| Paths::new(wanted.len(), self.spec.horizon, levels);
         let (mut quantiles, mut means) = (paths(self.levels().len()), paths(1));
-        let mut last: Option<Prepared> = None;
-        for member in &members {
-            let share = 1.0 / members.len() as f32;
-            let same = last.take().and_then(|prepared| prepared.scaled_by(&member.features));
-            let prepared = same.unwrap_or_else(|| member.features.prepare(panel));
-            self.add_member((member, &prepared), (panel, wanted, &speaks), share, (&mut quantiles, &mut means))?;
-            last = Some(prepared);
+        let each = members.iter().copied();
+        let prepared = each.map(|member| match (&member.features, steps) {
+            (Features::Step(features), Some(steps)) => Prepared::Step(steps.scaled_by(features)),
+            (features, _) => features.prepare(panel),
+        });
+        let prepared: Vec<Prepared> = prepared.collect();
+        let leads = self.spec.horizon / members[0].features.targets();
+        let speaking = (0..wanted.len()).filter(|at| speaks[*at]);
+        let samples: Vec<(usize, usize)> = speaking.flat_map(|at| (0..leads).map(move |lead| (at, lead))).collect();
+        let sample = |(at, lead): &(usize, usize)| {
+            let series = wanted[*at];
+            Sample { series, origin: panel.series[series].len, lead: *lead }
+        };
+        let share = 1.0 / members.len() as f32;
+        let (mut rows, mut scratch) = (Rows::default(), Scratch::default());
+        for block in samples.chunks(BATCH) {
+            for (index, (member, prepared)) in members.iter().zip(&prepared).enumerate() {
+                let alike = index > 0 && matches!(prepared, Prepared::Step(_));
+                let shape = member.network.shape();
+                rows.fill(prepared, (shape.numeric, shape.embeddings.len()), alike, block.iter().map(sample));
+                let output = member.network.forward_in(&rows.inputs(), &mut scratch)?;
+                self.add_outputs(
+                    member,
+                    (panel, wanted),
+                    (block, &rows.norms, output),
+                    share,
+                    (&mut quantiles, &mut means),
+                );
+            }
         }
         if expert == Expert::Rates {
             let points = (0..wanted.len()).map(|at| means.series(at).to_vec()).collect();
@@ -81,57 +110,41 @@ impl Model {
         Ok(Some(Opinion { expert, speaks, said: Said::Quantiles(quantiles), means }))
     }
 
-    fn add_member(
+    /// Adds a member's share of what is said of the block's samples, each an index of `wanted` and a lead.
+    fn add_outputs(
         &self,
-        (member, prepared): (&Member, &Prepared),
-        (panel, wanted, speaks): (&Panel, &[usize], &[bool]),
+        member: &Member,
+        (panel, wanted): (&Panel, &[usize]),
+        (block, norms, outputs): (&[(usize, usize)], &[Norm], &[f32]),
         share: f32,
         (quantiles, means): (&mut Paths, &mut Paths),
-    ) -> Result<()> {
-        let (targets, horizon) = (member.features.targets(), self.spec.horizon);
-        let speaking = (0..wanted.len()).filter(|at| speaks[*at]);
-        let samples: Vec<(usize, usize)> =
-            speaking.flat_map(|at| (0..horizon / targets).map(move |lead| (at, lead))).collect();
-        let (width, codes) = (member.network.shape().numeric, member.network.shape().embeddings.len());
-        let (loss, levels) = (&member.expert.loss(&self.spec.loss), quantiles.levels);
-        let outputs = loss.outputs();
-        for block in samples.chunks(BATCH) {
-            let mut numeric = vec![0.0; block.len() * width];
-            let mut code = vec![0; block.len() * codes];
-            let mut norms = Vec::with_capacity(block.len());
-            for (row, (at, lead)) in block.iter().enumerate() {
-                let series = wanted[*at];
-                let sample = Sample { series, origin: panel.series[series].len, lead: *lead };
-                let (numeric, code) = (&mut numeric[row * width..][..width], &mut code[row * codes..][..codes]);
-                norms.push(prepared.inputs(sample, numeric, code));
-            }
-            let output = member.network.forward(&Inputs { rows: block.len(), numeric: &numeric, codes: &code })?;
-            for (((at, lead), norm), output) in block.iter().zip(&norms).zip(output.chunks_exact(targets * outputs)) {
-                let expand = |value: f32| share * finite(norm.expand(value));
-                let values = quantiles.series_mut(*at)[lead * levels..].chunks_exact_mut(levels);
-                let means = &mut means.series_mut(*at)[*lead..];
-                let history = || panel.history(wanted[*at]);
-                let scale = match loss.has_quantiles() {
-                    true => f32::NAN,
-                    false => metrics::scale(history(), panel.calendar.season()).absolute as f32,
-                };
-                for (target, (values, output)) in values.zip(output.chunks_exact(outputs)).enumerate() {
-                    means[target] += expand(loss.point(output));
-                    let said = loss.quantiles(output, self.levels());
-                    if said.len() == levels {
-                        values.iter_mut().zip(said.iter()).for_each(|(sum, value)| *sum += expand(*value));
-                        continue;
-                    }
-                    // A loss without quantiles spreads by those of its own past errors.
-                    let spread = self.spec.residuals.get(lead + target).filter(|_| scale.is_finite());
-                    for (level, sum) in values.iter_mut().enumerate() {
-                        let by = spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
-                        *sum += expand(said[0]) + share * by;
-                    }
+    ) {
+        let (targets, levels) = (member.features.targets(), quantiles.levels);
+        let loss = &member.expert.loss(&self.spec.loss);
+        let each = loss.outputs();
+        for (((at, lead), norm), output) in block.iter().zip(norms).zip(outputs.chunks_exact(targets * each)) {
+            let expand = |value: f32| share * finite(norm.expand(value));
+            let values = quantiles.series_mut(*at)[lead * levels..].chunks_exact_mut(levels);
+            let means = &mut means.series_mut(*at)[*lead..];
+            let scale = match loss.has_quantiles() {
+                true => f32::NAN,
+                false => metrics::scale(panel.history(wanted[*at]), panel.calendar.season()).absolute as f32,
+            };
+            for (target, (values, output)) in values.zip(output.chunks_exact(each)).enumerate() {
+                means[target] += expand(loss.point(output));
+                let said = loss.quantiles(output, self.levels());
+                if said.len() == levels {
+                    values.iter_mut().zip(said.iter()).for_each(|(sum, value)| *sum += expand(*value));
+                    continue;
+                }
+                // A loss without quantiles spreads by those of its own past errors.
+                let spread = self.spec.residuals.get(lead + target).filter(|_| scale.is_finite());
+                for (level, sum) in values.iter_mut().enumerate() {
+                    let by = spread.and_then(|r| r.get(level)).map_or(0.0, |r| r * scale);
+                    *sum += expand(said[0]) + share * by;
                 }
             }
         }
-        Ok(())
     }
 
     fn by_prior(&self, panel: &Panel, wanted: &[usize], varies: &[bool]) -> Result<Option<Opinion>> {
@@ -183,17 +196,54 @@ impl Model {
     }
 }
 
+/// Inputs of a block of samples, and what is written to on the way, kept from member to member.
+#[derive(Default)]
+struct Rows {
+    norms: Vec<Norm>,
+    unscaled: Vec<f32>,
+    numeric: Vec<f32>,
+    codes: Vec<u32>,
+}
+
+impl Rows {
+    /// Takes samples in; where they are `alike`, only the scalers differ from those of the member before.
+    fn fill(
+        &mut self,
+        prepared: &Prepared,
+        (width, codes): (usize, usize),
+        alike: bool,
+        samples: impl Iterator<Item = Sample>,
+    ) {
+        if !alike {
+            self.norms.clear();
+            self.unscaled.clear();
+            self.codes.clear();
+            for (row, sample) in samples.enumerate() {
+                self.unscaled.resize((row + 1) * width, 0.0);
+                self.codes.resize((row + 1) * codes, 0);
+                let (numeric, codes) = (&mut self.unscaled[row * width..], &mut self.codes[row * codes..]);
+                self.norms.push(prepared.unscaled(sample, numeric, codes));
+            }
+        }
+        self.numeric.clone_from(&self.unscaled);
+        self.numeric.chunks_exact_mut(width).for_each(|row| prepared.scale(row));
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs { rows: self.norms.len(), numeric: &self.numeric, codes: &self.codes }
+    }
+}
+
 /// What an expert says who has not seen the effects of plans and dates, with these.
 fn add_effects(opinion: &mut Opinion, adjusted: &Adjusted, wanted: &[usize]) {
     for (at, &series) in wanted.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
-        let with = |step: usize, value: &mut f32| *value = finite(adjusted.with_effect(series, step, *value));
-        match &mut opinion.said {
-            Said::Points(points) => points[at].iter_mut().enumerate().for_each(|(step, value)| with(step, value)),
-            Said::Quantiles(paths) => {
-                let levels = paths.levels;
-                let values = paths.series_mut(at).iter_mut().enumerate();
-                values.for_each(|(index, value)| with(index / levels, value));
-            }
+        let (levels, values) = match &mut opinion.said {
+            Said::Points(points) => (1, points[at].as_mut_slice()),
+            Said::Quantiles(paths) => (paths.levels, paths.series_mut(at)),
+        };
+        for (step, values) in values.chunks_exact_mut(levels).enumerate() {
+            let effect = adjusted.effect(series, step);
+            values.iter_mut().for_each(|value| *value = finite(effect.on(*value)));
         }
     }
 }

@@ -12,11 +12,11 @@ use super::error::{Error, Result};
 use super::features::Measure;
 use super::inputs::{Encoded, Input, encode, learn_inputs, number_column};
 use super::metrics::{Scale, Scores};
-use super::model::{FORMAT, check_format, with_prefix};
 use super::network::{Batch, Embedding, Inputs, Network, Recipe, Scratch, Shape, Trainer, learning_rate};
 use super::request::{Progress, Request};
 use super::scaling::Scaler;
 use super::shape::shape_of_rows;
+use super::stored::{FORMAT, check_format, with_prefix};
 use super::table::{Column, NULL_TIME, Table, Value};
 
 /// Rows below which nothing can be learnt and scored.

@@ -4,19 +4,58 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::de::{Deserializer, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+
 /// Code of a NULL in a [`Categories`] column.
 pub const NULL_CODE: u32 = u32::MAX;
 /// A NULL in a column of times.
 pub const NULL_TIME: i64 = i64::MIN;
 
 /// One distinct value of a key or category column.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
     Text(String),
+}
+
+/// Written out: to try one kind after the other costs an error each, and a model has thousands of keys.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, a truth value, a whole number or a text")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Int(value))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+                let number = i64::try_from(value);
+                number.map(Value::Int).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(Value::Text(value.into()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 impl fmt::Display for Value {
@@ -158,5 +197,20 @@ impl Table {
     /// The column of that name; the shell names only columns that it asked for.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        let values = [Value::Null, Value::Bool(true), Value::Int(i64::MIN), Value::Int(7), Value::Text("7\n".into())];
+        let text = serde_json::to_string(&values).expect("plain values");
+        assert_eq!(serde_json::from_str::<Vec<Value>>(&text).expect("its own text"), values);
+        for other in ["1.5", "18446744073709551615", "[]", "{}"] {
+            assert!(serde_json::from_str::<Value>(other).is_err(), "{other}");
+        }
     }
 }

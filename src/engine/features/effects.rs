@@ -107,28 +107,28 @@ impl Effects {
 
     fn inputs(&self, panel: &Panel, series: usize, step: i64, x: &mut [f64]) {
         x.fill(0.0);
-        for (at, covariate) in self.covariates.iter().enumerate() {
-            let values = panel.covariate(*covariate, series);
-            for (near, by) in AROUND.iter().enumerate() {
-                let value = usize::try_from(step + by).ok().and_then(|step| values.get(step));
-                x[at * AROUND.len() + near] = value.filter(|value| !value.is_nan()).map_or(0.0, |x| f64::from(*x));
-            }
-        }
-        if self.positions > 0 {
+        self.set(panel, series, step).for_each(|(at, value)| x[at] = f64::from(value));
+    }
+
+    /// Inputs that are not zero, by the number of their coefficient.
+    fn set(&self, panel: &Panel, series: usize, step: i64) -> impl Iterator<Item = (usize, f32)> {
+        let near = move |covariate: usize| {
+            let values = panel.covariate(covariate, series);
+            AROUND.iter().map(move |by| usize::try_from(step + by).ok().and_then(|step| values.get(step)).copied())
+        };
+        let planned = self.covariates.iter().flat_map(move |covariate| near(*covariate)).enumerate();
+        let planned = planned.filter_map(|(at, value)| Some((at, value.filter(|value| !value.is_nan())?)));
+        let position = (self.positions > 0).then(|| {
             let position = (panel.series[series].first + step).rem_euclid(self.positions as i64) as usize;
-            x[self.covariates.len() * AROUND.len() + position] = 1.0;
-        }
+            (self.covariates.len() * AROUND.len() + position, 1.0)
+        });
+        planned.chain(position)
     }
 
     /// The sum of the effects of what is planned at a step of a series, and of its position in the season.
     pub fn planned(&self, panel: &Panel, series: usize, step: i64) -> f32 {
-        if self.coefficients.is_empty() {
-            return 0.0;
-        }
-        let mut x = [0.0; 256];
-        let Some(x) = x.get_mut(..self.coefficients.len()) else { return 0.0 };
-        self.inputs(panel, series, step, x);
-        x.iter().zip(&self.coefficients).map(|(x, coefficient)| *x as f32 * coefficient).sum()
+        let effect = |(at, value): (usize, f32)| value * self.coefficients.get(at).copied().unwrap_or(0.0);
+        self.set(panel, series, step).map(effect).sum()
     }
 
     /// The sum of all effects.

@@ -11,7 +11,7 @@ use super::panel::Panel;
 pub mod adjusted;
 mod effects;
 pub mod statics;
-mod step;
+pub mod step;
 #[cfg(test)]
 mod testing;
 pub mod window;
@@ -92,8 +92,7 @@ impl Measure {
 }
 
 /// Which features a network reads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone)]
 pub enum Features {
     Window(WindowFeatures),
     Step(Box<StepFeatures>),
@@ -174,9 +173,22 @@ impl<'a> Prepared<'a> {
 
     /// Writes a sample's inputs (`[width]`, `[codes]`) and says how its outputs are to be read.
     pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
+        let norm = self.unscaled(sample, numeric, codes);
+        self.scale(numeric);
+        norm
+    }
+
+    /// [`Prepared::inputs`] before [`Prepared::scale`]: what [`Prepared::scaled_by`] leaves as it is.
+    pub fn unscaled(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
         match self {
             Prepared::Window(window) => window.inputs(sample, numeric, codes),
-            Prepared::Step(step) => step.inputs(sample, numeric, codes),
+            Prepared::Step(step) => step.unscaled(sample, numeric, codes),
+        }
+    }
+
+    pub fn scale(&self, numeric: &mut [f32]) {
+        if let Prepared::Step(step) = self {
+            step.scale(numeric);
         }
     }
 

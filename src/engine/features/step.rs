@@ -155,6 +155,10 @@ impl StepFeatures {
         StepFeatures { measure, ..self.clone() }
     }
 
+    pub fn is_planned(&self) -> bool {
+        self.covariates.iter().any(|(known, _)| *known == Known::Ahead)
+    }
+
     pub fn embeddings(&self) -> Vec<Embedding> {
         self.statics.embeddings()
     }
@@ -181,11 +185,6 @@ impl StepFeatures {
         self.forced.iter().any(|(covariate, value)| panel.covariate(*covariate, series).get(step) == Some(value))
     }
 
-    /// What the plan for a step does to its compressed value.
-    pub fn effect(&self, panel: &Panel, series: usize, step: i64) -> f32 {
-        self.effects.at(panel, series, step)
-    }
-
     pub fn prepare<'a>(&'a self, panel: &'a Panel) -> Prepared<'a> {
         Prepared { features: self, panel, series: Arc::new(Histories::of(self, panel)) }
     }
@@ -208,10 +207,14 @@ impl<'a> Prepared<'a> {
         self.features.is_forced_zero(self.panel, series, step)
     }
 
-    /// Levels, and compressed values without effects.
-    pub fn into_values(self) -> (Vec<f32>, Vec<Vec<f32>>) {
-        let Histories { levels, values, .. } = Arc::unwrap_or_clone(self.series);
-        (levels, values)
+    /// The level of a series, and its compressed values without effects.
+    pub fn values(&self, series: usize) -> (f32, &[f32]) {
+        (self.series.levels[series], &self.series.values[series])
+    }
+
+    /// What the plan for a step behind the origin does to its compressed value.
+    pub fn effect(&self, series: usize, step: usize) -> f32 {
+        self.features.effects.at(self.panel, series, (self.panel.series[series].len + step) as i64)
     }
 
     fn value(&self, series: usize, step: i64) -> Option<f32> {
@@ -230,7 +233,8 @@ impl<'a> Prepared<'a> {
         strongest.is_some_and(|(index, middle)| self.planned(index, series, step).is_some_and(|value| value > middle))
     }
 
-    pub fn inputs(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
+    /// Writes a sample's inputs before [`Prepared::scale`].
+    pub fn unscaled(&self, sample: Sample, numeric: &mut [f32], codes: &mut [u32]) -> Norm {
         let features = self.features;
         let Sample { series, origin, lead } = sample;
         let (origin, step) = (origin as i64, (origin + lead) as i64);
@@ -247,9 +251,6 @@ impl<'a> Prepared<'a> {
         self.past((series, origin, step), center, &mut inputs);
         let width = features.statics.width();
         self.series.numeric[series * width..(series + 1) * width].iter().for_each(|value| inputs.push(*value));
-        for (input, scaler) in numeric.iter_mut().zip(&features.inputs) {
-            *input = scaler.scale(*input).clamp(-MOST_INPUT, MOST_INPUT);
-        }
         let count = codes.len();
         codes.copy_from_slice(&self.series.codes[series * count..(series + 1) * count]);
         let norm = Norm { center: center + effect, scale: 1.0, log_level: Some(self.series.levels[series]) };
@@ -262,6 +263,16 @@ impl<'a> Prepared<'a> {
             numeric[numeric.len() - 1] = unit.ln();
         }
         features.measure.norm(unit)
+    }
+
+    /// Brings inputs to the size that the network has learnt from.
+    pub fn scale(&self, numeric: &mut [f32]) {
+        let StepFeatures { inputs, measure, .. } = self.features;
+        // Logarithms of means are read as they are.
+        let scaled = numeric.len() - usize::from(*measure == Measure::Count);
+        for (input, scaler) in numeric[..scaled].iter_mut().zip(inputs) {
+            *input = scaler.scale(*input).clamp(-MOST_INPUT, MOST_INPUT);
+        }
     }
 
     fn plan(&self, sample: Sample, inputs: &mut Writer) {

@@ -4,8 +4,9 @@
 
 use super::activation::{Values, activate};
 use super::kernel::{Product, add_product, column_sums, mix, multiply, weight_gradient};
+use super::parameters::View;
 use super::plan::{Dense, INPUT, Kind, Plan, Step, Term, Then};
-use super::{Inputs, Shape};
+use super::{Inputs, Scratch, Shape};
 
 /// Everything one chunk of rows needs, kept from step to step.
 #[derive(Debug, Default, Clone)]
@@ -27,7 +28,7 @@ pub(super) type Dropout<'a> = Option<&'a mut dyn FnMut(&mut [f32])>;
 
 impl Chunk {
     /// Takes rows in: copies numeric inputs and gathers embeddings.
-    pub fn load(&mut self, shape: &Shape, plan: &Plan, parameters: &[f32], inputs: &Inputs) {
+    pub fn load(&mut self, shape: &Shape, plan: &Plan, parameters: View, inputs: &Inputs) {
         let (rows, width) = (inputs.rows, plan.widths[INPUT]);
         self.rows = rows;
         self.codes.clear();
@@ -44,14 +45,14 @@ impl Chunk {
             for (column, slot) in plan.slots[..plan.embeddings].iter().enumerate() {
                 let size = slot.dims[1];
                 let code = code_at(plan, &self.codes, row, column);
-                embedded[at..at + size].copy_from_slice(&slot.of(parameters)[code * size..(code + 1) * size]);
+                embedded[at..at + size].copy_from_slice(&slot.of(parameters.values())[code * size..(code + 1) * size]);
                 at += size;
             }
         }
     }
 
     /// Computes the outputs of the loaded rows.
-    pub fn forward(&mut self, shape: &Shape, plan: &Plan, parameters: &[f32], mut dropout: Dropout) {
+    pub fn forward(&mut self, shape: &Shape, plan: &Plan, parameters: View, mut dropout: Dropout) {
         for Step { from, into, begins, kind, .. } in &plan.steps {
             let mut values = std::mem::take(&mut self.values[*into]);
             let input = &self.values[*from].value;
@@ -70,7 +71,8 @@ impl Chunk {
                         values.raw.resize(size, 0.0);
                         dense(layer, plan, parameters, input, *begins, &mut values.raw);
                         if let Some((scale, shift)) = norm {
-                            values.normalise(plan.slots[scale].of(parameters), plan.slots[shift].of(parameters));
+                            let of = |slot: usize| plan.slots[slot].of(parameters.values());
+                            values.normalise(of(scale), of(shift));
                         }
                         activate(shape.activation, &values.raw, &mut values.value);
                         values.kept.clear();
@@ -99,7 +101,7 @@ impl Chunk {
         (output, gradient)
     }
 
-    /// Computes [`Chunk::gradient`] from the gradient by the outputs.
+    /// Computes [`Chunk::gradient`] from the gradient by the outputs; `parameters` as [`View::Turned`] has them.
     pub fn backward(&mut self, shape: &Shape, plan: &Plan, parameters: &[f32]) {
         self.gradient.resize(plan.parameters, 0.0);
         for Step { from, into, ends, kind, .. } in plan.steps.iter().rev() {
@@ -129,12 +131,12 @@ impl Chunk {
                     }
                     let weight = &plan.slots[layer.weight];
                     let (rows, n, k) = (upper.len() / layer.outputs, layer.inputs, layer.outputs);
-                    weight_gradient(&upper, input, (rows, k, n), weight.of_mut(&mut self.gradient));
+                    weight_gradient(input, &upper, (rows, n, k), weight.of_mut(&mut self.gradient));
                     if let Some(bias) = layer.bias {
                         column_sums(&upper, plan.slots[bias].of_mut(&mut self.gradient));
                     }
                     if plan.learns[*from] {
-                        let (b, keep) = ((weight.of(parameters), n, 1), if *ends { 0.0 } else { 1.0 });
+                        let (b, keep) = ((weight.of(parameters), 1, k), if *ends { 0.0 } else { 1.0 });
                         multiply(Product { m: rows, n, k, a: (&upper, k, 1), b, keep }, lower);
                     }
                 }
@@ -166,10 +168,10 @@ fn code_at(plan: &Plan, codes: &[u32], row: usize, column: usize) -> usize {
     if code < plan.slots[column].dims[0] { code } else { 0 }
 }
 
-/// Adds `input weight^T + bias` to the output, or puts it there.
-fn dense(layer: &Dense, plan: &Plan, parameters: &[f32], input: &[f32], begins: bool, output: &mut [f32]) {
+/// Adds `input weight + bias` to the output, or puts it there.
+fn dense(layer: &Dense, plan: &Plan, parameters: View, input: &[f32], begins: bool, output: &mut [f32]) {
     let (n, k) = (layer.outputs, layer.inputs);
-    let bias = layer.bias.map(|bias| plan.slots[bias].of(parameters));
+    let bias = layer.bias.map(|bias| plan.slots[bias].of(parameters.values()));
     match (bias, begins) {
         (Some(bias), true) => output.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
         (Some(bias), false) => output.chunks_exact_mut(n).for_each(|row| {
@@ -178,20 +180,23 @@ fn dense(layer: &Dense, plan: &Plan, parameters: &[f32], input: &[f32], begins: 
         (None, true) => output.fill(0.0),
         (None, false) => {}
     }
-    add_product(input, plan.slots[layer.weight].of(parameters), (output.len() / n, n, k), output);
+    let weight = match parameters {
+        View::Turned(values) => View::Turned(plan.slots[layer.weight].of(values)),
+        View::Stored(values) => View::Stored(plan.slots[layer.weight].of(values)),
+    };
+    add_product(input, weight, (output.len() / n, n, k), output);
 }
 
 /// The outputs of all rows, a few hundred at a time.
-pub(super) fn infer(shape: &Shape, plan: &Plan, parameters: &[f32], inputs: &Inputs) -> Vec<f32> {
+pub(super) fn infer(shape: &Shape, plan: &Plan, parameters: View, inputs: &Inputs, scratch: &mut Scratch) {
     const ROWS: usize = 256;
-    let mut chunk = Chunk::default();
-    let mut output = Vec::with_capacity(inputs.rows * shape.outputs);
+    let Scratch { chunk, output } = scratch;
+    output.clear();
     for start in (0..inputs.rows).step_by(ROWS) {
         chunk.load(shape, plan, parameters, &slice(shape, inputs, start, ROWS));
         chunk.forward(shape, plan, parameters, None);
         output.extend_from_slice(chunk.output(plan));
     }
-    output
 }
 
 /// Up to `rows` rows from `start`.

@@ -77,7 +77,7 @@ impl Graph {
     }
 
     fn dense(&self, shape: &Shape, layer: &Dense, from: &Tensor, rows: usize) -> Candle<Tensor> {
-        let mut value = from.reshape((rows, layer.inputs))?.matmul(&self.variables[layer.weight].t()?)?;
+        let mut value = from.reshape((rows, layer.inputs))?.matmul(&self.variables[layer.weight])?;
         if let Some(bias) = layer.bias {
             value = value.broadcast_add(&self.variables[bias])?;
         }

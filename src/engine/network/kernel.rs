@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::parameters::View;
 use super::plan::Term;
 
 /// `c = alpha * c + a b` for row-major matrices given by (data, row stride, column stride); c is `[m, n]`, row-major.
@@ -54,12 +55,16 @@ pub(super) fn multiply(product: Product, c: &mut [f32]) {
     }
 }
 
-/// `output[m, n] += input[m, k] weight[n, k]^T`
-pub(super) fn add_product(input: &[f32], weight: &[f32], (m, n, k): (usize, usize, usize), output: &mut [f32]) {
-    if m != 1 || k == 0 {
-        return multiply(Product { m, n, k, a: (input, k, 1), b: (weight, 1, k), keep: 1.0 }, output);
-    }
-    pulp::Arch::new().dispatch(Dots { input: &input[..k], weight, output: &mut output[..n] });
+/// `output[m, n] += input[m, k] weight`, the weight in either form.
+pub(super) fn add_product(input: &[f32], weight: View, (m, n, k): (usize, usize, usize), output: &mut [f32]) {
+    let b = match weight {
+        View::Stored(weight) if m == 1 && k > 0 => {
+            return pulp::Arch::new().dispatch(Dots { input: &input[..k], weight, output: &mut output[..n] });
+        }
+        View::Stored(weight) => (weight, 1, k),
+        View::Turned(weight) => (weight, n, 1),
+    };
+    multiply(Product { m, n, k, a: (input, k, 1), b, keep: 1.0 }, output);
 }
 
 /// The product of one row: the weights are read once, as fast as memory gives them.
@@ -96,9 +101,23 @@ impl WithSimd for Dots<'_> {
     }
 }
 
-/// `gradient[m, n] = upper[rows, m]^T input[rows, n]`
-pub(super) fn weight_gradient(upper: &[f32], input: &[f32], (rows, m, n): (usize, usize, usize), gradient: &mut [f32]) {
-    multiply(Product { m, n, k: rows, a: (upper, 1, m), b: (input, n, 1), keep: 0.0 }, gradient);
+/// `into[columns, rows] = from[rows, columns]^T`, by squares that fit the cache.
+pub(super) fn transpose(from: &[f32], (rows, columns): (usize, usize), into: &mut [f32]) {
+    const SIDE: usize = 16;
+    for top in (0..rows).step_by(SIDE) {
+        for left in (0..columns).step_by(SIDE) {
+            for column in left..(left + SIDE).min(columns) {
+                for row in top..(top + SIDE).min(rows) {
+                    into[column * rows + row] = from[row * columns + column];
+                }
+            }
+        }
+    }
+}
+
+/// `gradient[m, n] = input[rows, m]^T upper[rows, n]`
+pub(super) fn weight_gradient(input: &[f32], upper: &[f32], (rows, m, n): (usize, usize, usize), gradient: &mut [f32]) {
+    multiply(Product { m, n, k: rows, a: (input, 1, m), b: (upper, n, 1), keep: 0.0 }, gradient);
 }
 
 /// Runs a loop over arrays with the widest vectors of this processor. Every value is what narrower ones make it: neither

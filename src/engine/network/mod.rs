@@ -17,6 +17,7 @@ mod graph;
 mod kernel;
 mod loss;
 mod optimizer;
+mod parameters;
 mod plan;
 mod resident;
 mod team;
@@ -24,6 +25,7 @@ mod trainer;
 
 pub use architecture::Architecture;
 pub use optimizer::learning_rate;
+use parameters::Parameters;
 use plan::{Plan, Slot, Start};
 pub(super) use team::block_signals;
 pub use trainer::{Recipe, Trainer};
@@ -92,7 +94,6 @@ impl Batch {
 #[derive(Debug, Default)]
 pub struct Scratch {
     chunk: fused::Chunk,
-    /// What another device has put out.
     output: Vec<f32>,
 }
 
@@ -101,7 +102,7 @@ pub struct Scratch {
 pub struct Network {
     shape: Shape,
     plan: Plan,
-    parameters: Vec<f32>,
+    parameters: Parameters,
     device: Device,
 }
 
@@ -112,15 +113,13 @@ impl Network {
         let mut parameters = vec![0.0; plan.parameters];
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         for slot in &plan.slots {
-            let values = slot.of_mut(&mut parameters);
-            match slot.start {
-                Start::One => values.fill(1.0),
-                Start::Uniform(bound) => {
-                    values.iter_mut().for_each(|value| *value = bound * (2.0 * random.random::<f32>() - 1.0));
-                }
-            }
+            let mut start = || match slot.start {
+                Start::One => 1.0,
+                Start::Uniform(bound) => bound * (2.0 * random.random::<f32>() - 1.0),
+            };
+            slot.of_mut(&mut parameters).fill_with(&mut start);
         }
-        Network { shape, plan, parameters, device: device.clone() }
+        Network { shape, plan, parameters: Parameters::of_stored(parameters), device: device.clone() }
     }
 
     /// Parameters as they were stored, in any order.
@@ -138,8 +137,8 @@ impl Network {
         for slot in &plan.slots {
             let found = tensors.iter().find(|(name, _, _)| *name == slot.name);
             let (_, dims, values) = found.ok_or_else(|| damaged(format!("tensor \"{}\" is missing", slot.name)))?;
-            if *dims != slot.dims || values.len() != slot.len() {
-                return Err(damaged(format!("tensor \"{}\" is {dims:?}, not {:?}", slot.name, slot.dims)));
+            if *dims != slot.stored_dims() || values.len() != slot.len() {
+                return Err(damaged(format!("tensor \"{}\" is {dims:?}, not {:?}", slot.name, slot.stored_dims())));
             }
             if !all_finite(values) {
                 return Err(damaged(format!("tensor \"{}\" is not finite", slot.name)));
@@ -150,12 +149,13 @@ impl Network {
         if left > 0 {
             return Err(damaged(format!("{left} tensors do not belong to the network")));
         }
-        Ok(Network { shape, plan, parameters, device: device.clone() })
+        Ok(Network { shape, plan, parameters: Parameters::of_stored(parameters), device: device.clone() })
     }
 
     /// All parameters by name.
     pub fn tensors(&self) -> Vec<Tensor> {
-        let named = |slot: &Slot| (slot.name.clone(), slot.dims.clone(), slot.of(&self.parameters).to_vec());
+        let stored = self.parameters.stored(&self.plan);
+        let named = |slot: &Slot| (slot.name.clone(), slot.stored_dims(), slot.of(stored).to_vec());
         self.plan.slots.iter().map(named).collect()
     }
 
@@ -168,23 +168,23 @@ impl Network {
     /// # Errors
     /// [`Error::Numeric`] when the device fails.
     pub fn forward(&self, inputs: &Inputs) -> Result<Vec<f32>> {
-        if self.device.is_cpu() {
-            return Ok(fused::infer(&self.shape, &self.plan, &self.parameters, inputs));
-        }
-        graph::infer(&self.shape, &self.plan, &self.parameters, &self.device, inputs)
+        let mut scratch = Scratch::default();
+        self.forward_in(inputs, &mut scratch)?;
+        Ok(scratch.output)
     }
 
-    /// [`Network::forward`] of a few rows, over and over: what is written to is kept.
+    /// [`Network::forward`] over and over: what is written to is kept.
     ///
     /// # Errors
     /// [`Error::Numeric`] when the device fails.
     pub fn forward_in<'a>(&self, inputs: &Inputs, scratch: &'a mut Scratch) -> Result<&'a [f32]> {
         if self.device.is_cpu() {
-            scratch.chunk.load(&self.shape, &self.plan, &self.parameters, inputs);
-            scratch.chunk.forward(&self.shape, &self.plan, &self.parameters, None);
-            return Ok(scratch.chunk.output(&self.plan));
+            let parameters = self.parameters.view(&self.plan, inputs.rows);
+            fused::infer(&self.shape, &self.plan, parameters, inputs, scratch);
+        } else {
+            scratch.output =
+                graph::infer(&self.shape, &self.plan, self.parameters.turned(&self.plan), &self.device, inputs)?;
         }
-        scratch.output = self.forward(inputs)?;
         Ok(&scratch.output)
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Slot {
     pub dims: Vec<usize>,
     pub offset: usize,
     pub start: Start,
+    /// A weight `[inputs, outputs]`, which is stored the other way round.
+    pub is_weight: bool,
 }
 
 /// Fresh values of a parameter tensor.
@@ -27,6 +29,11 @@ impl Slot {
         self.dims.iter().product()
     }
 
+    /// Dimensions as they are stored.
+    pub fn stored_dims(&self) -> Vec<usize> {
+        if self.is_weight { vec![self.dims[1], self.dims[0]] } else { self.dims.clone() }
+    }
+
     pub fn of<'a>(&self, buffer: &'a [f32]) -> &'a [f32] {
         &buffer[self.offset..self.offset + self.len()]
     }
@@ -36,12 +43,12 @@ impl Slot {
     }
 }
 
-/// `from weight^T + bias`, the same for every run of `inputs` columns; slots by number.
+/// `from weight + bias`, the same for every run of `inputs` columns; slots by number.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Dense {
     pub inputs: usize,
     pub outputs: usize,
-    /// `[outputs, inputs]`
+    /// `[inputs, outputs]`
     pub weight: usize,
     pub bias: Option<usize>,
     pub then: Then,
@@ -126,7 +133,7 @@ impl Plan {
     }
 
     fn slot(&mut self, name: &str, dims: Vec<usize>, start: Start) -> usize {
-        let slot = Slot { name: name.into(), dims, offset: self.parameters, start };
+        let slot = Slot { name: name.into(), dims, offset: self.parameters, start, is_weight: false };
         self.parameters += slot.len();
         self.slots.push(slot);
         self.slots.len() - 1
@@ -167,7 +174,9 @@ impl Plan {
     }
 
     fn weight(&mut self, name: &str, (inputs, outputs): (usize, usize), bound: f32) -> usize {
-        self.slot(&format!("{name}.weight"), vec![outputs, inputs], Start::Uniform(bound))
+        let slot = self.slot(&format!("{name}.weight"), vec![inputs, outputs], Start::Uniform(bound));
+        self.slots[slot].is_weight = true;
+        slot
     }
 
     fn bias(&mut self, name: &str, outputs: usize) -> Option<usize> {

@@ -74,18 +74,27 @@ fn fitted(shape: Shape, loss: &Loss) -> Shape {
 /// With biases, as fresh ones hold layers exactly at relu's corner, where any slope from 0 to 1 is right.
 fn network(shape: &Shape) -> Network {
     let mut network = Network::new(shape.clone(), 3, &Device::Cpu);
-    network.parameters.iter_mut().enumerate().for_each(|(i, parameter)| *parameter += 0.05 * (i as f32 * 0.7).sin());
+    let parameters = network.parameters.turned_mut(&network.plan);
+    parameters.iter_mut().enumerate().for_each(|(i, parameter)| *parameter += 0.05 * (i as f32 * 0.7).sin());
     network
 }
 
+fn move_one(network: &mut Network, index: usize, by: f32) {
+    network.parameters.turned_mut(&network.plan)[index] += by;
+}
+
+fn turned(network: &Network) -> &[f32] {
+    network.parameters.turned(&network.plan)
+}
+
 fn resident(network: &Network) -> Resident {
-    Resident::new(&network.plan, &network.parameters, &Device::Cpu).expect("CPU tensors")
+    Resident::new(&network.plan, turned(network), &Device::Cpu).expect("CPU tensors")
 }
 
 /// Loss and gradient of a batch, summed over its chunks.
 fn graded(trainer: &mut Trainer, batch: &Batch) -> (f32, Vec<f32>) {
     let (loss, used) = trainer.fused_gradients(batch);
-    let mut sum = vec![0.0; trainer.network.parameters.len()];
+    let mut sum = vec![0.0; trainer.network.plan.parameters];
     for chunk in &trainer.chunks[..used] {
         sum.iter_mut().zip(&chunk.gradient).for_each(|(sum, gradient)| *sum += gradient);
     }
@@ -195,9 +204,9 @@ fn gradients_equal_finite_differences() {
             let (_, gradient) = graded(&mut trainer, &batch);
             for index in (0..gradient.len()).step_by(11) {
                 let mut at = |by: f32| {
-                    trainer.network.parameters[index] += by;
+                    move_one(&mut trainer.network, index, by);
                     let loss = trainer.loss(&batch).expect("CPU");
-                    trainer.network.parameters[index] -= by;
+                    move_one(&mut trainer.network, index, -by);
                     loss
                 };
                 let (difference, ours) = ((at(1e-2) - at(-1e-2)) / 2e-2, gradient[index]);
@@ -214,7 +223,7 @@ fn trained(architecture: &Architecture, threads: usize, seed: u64) -> Vec<f32> {
     let network = Network::new(shape, seed, &Device::Cpu);
     let mut trainer = Trainer::new(network, recipe(Loss::Mse, threads)).expect("threads");
     (0..20).for_each(|_| assert!(trainer.step(&batch, 0.01).expect("CPU").is_finite()));
-    trainer.finish().expect("CPU").parameters
+    turned(&trainer.finish().expect("CPU")).to_vec()
 }
 
 #[test]
@@ -251,7 +260,7 @@ fn a_training_on_a_device_goes_where_the_fused_one_goes() {
         let (ours, theirs) = (here.loss(&batch).expect("CPU"), there.loss(&batch).expect("CPU"));
         assert!((ours - theirs).abs() < 1e-4, "{shape:?} {optimizer:?}: {ours} is not {theirs}");
         let (here, there) = (here.finish().expect("CPU"), there.finish().expect("CPU"));
-        let apart = here.parameters.iter().zip(&there.parameters).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let apart = turned(&here).iter().zip(turned(&there)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < 2e-3, "{shape:?} {optimizer:?}: {apart}");
     }
 }
@@ -267,7 +276,7 @@ fn an_average_is_the_mean_of_the_parameters_it_took_in() {
         trainer.average().expect("CPU");
         taken.push(trainer.snapshot().expect("CPU"));
     }
-    for (at, mean) in trainer.finish().expect("CPU").parameters.iter().enumerate() {
+    for (at, mean) in turned(&trainer.finish().expect("CPU")).iter().enumerate() {
         let expected = taken.iter().map(|parameters| parameters[at]).sum::<f32>() / 3.0;
         assert!((mean - expected).abs() < 1e-5, "{mean} is not {expected}");
     }
@@ -286,8 +295,8 @@ fn a_network_without_hidden_layers_finds_least_squares() {
     for step in 0..3000 {
         trainer.step(&rows, learning_rate(Schedule::Cosine, 0.05, step, 3000)).expect("CPU");
     }
-    let found = trainer.finish().expect("CPU").parameters;
-    for (found, expected) in found.iter().zip([3.0, -2.0, 0.5, 1.0]) {
+    let found = trainer.finish().expect("CPU");
+    for (found, expected) in turned(&found).iter().zip([3.0, -2.0, 0.5, 1.0]) {
         assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
     }
 }
@@ -332,6 +341,20 @@ fn stored_tensors_make_the_same_network() {
         let mut broken = read(&network);
         broken.pop();
         assert!(Network::from_tensors(shape, broken, &Device::Cpu).is_err());
+    }
+}
+
+/// A row alone is read by the weights as they are stored, rows together by the turned ones.
+#[test]
+fn a_row_alone_says_what_it_says_among_others() {
+    for architecture in architectures() {
+        let shape = Shape { architecture, ..shape() };
+        let (network, batch) = (network(&shape), batch(&shape, 3, 2));
+        let together = network.forward(&batch.inputs()).expect("CPU");
+        for (row, among) in together.chunks_exact(shape.outputs).enumerate() {
+            let alone = network.forward(&fused::slice(&shape, &batch.inputs(), row, 1)).expect("CPU");
+            assert!(alone.iter().zip(among).all(|(a, b)| (a - b).abs() < 1e-5), "{alone:?} is not {among:?}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::config::{Loss, Optimizer};
 use super::super::error::Result;
 use super::fused::{self, Chunk};
 use super::optimizer::{Part, State};
+use super::parameters::{Parameters, View};
 use super::plan::Plan;
 use super::resident::Resident;
 use super::team::Team;
@@ -60,7 +61,7 @@ impl Trainer {
     pub fn new(network: Network, recipe: Recipe) -> Result<Trainer> {
         let resident = match network.device.is_cpu() {
             true => None,
-            false => Some(Resident::new(&network.plan, &network.parameters, &network.device)?),
+            false => Some(Resident::new(&network.plan, network.parameters.turned(&network.plan), &network.device)?),
         };
         Trainer::with(network, recipe, resident)
     }
@@ -96,7 +97,7 @@ impl Trainer {
         let Trainer { network, recipe, state, team, chunks, .. } = self;
         let Some((first, others)) = chunks[..used].split_first_mut() else { return Ok(loss) };
         let update = state.begin(learning_rate);
-        let mut parts = state.parts(&mut network.parameters, &mut first.gradient);
+        let mut parts = state.parts(network.parameters.turned_mut(&network.plan), &mut first.gradient);
         let sum = |index: usize, part: &mut Part| {
             let range = part.range(index);
             part.sum(others.iter().map(|other| &other.gradient[range.clone()]), recipe.clip.is_some());
@@ -120,6 +121,7 @@ impl Trainer {
     fn fused_gradients(&mut self, batch: &Batch) -> (f32, usize) {
         let Trainer { network, recipe, team, chunks, steps, .. } = self;
         let Network { shape, plan, parameters, .. } = &*network;
+        let parameters = parameters.turned(plan);
         let total = batch.weight.iter().sum::<f32>().max(f32::MIN_POSITIVE);
         let targets = batch.target.len() / batch.rows.max(1);
         let (step, rows) = (*steps, chunk_rows(batch.rows));
@@ -129,10 +131,10 @@ impl Trainer {
         }
         team.each(&mut chunks[..used], |index, chunk| {
             let start = index * rows;
-            chunk.load(shape, plan, parameters, &fused::slice(shape, &batch.inputs(), start, rows));
+            chunk.load(shape, plan, View::Turned(parameters), &fused::slice(shape, &batch.inputs(), start, rows));
             let mut random = ChaCha8Rng::seed_from_u64(recipe.chunk_seed(step, index));
             let mut draw = |kept: &mut [f32]| draw_dropout(&mut random, shape.dropout, kept);
-            chunk.forward(shape, plan, parameters, Some(&mut draw));
+            chunk.forward(shape, plan, View::Turned(parameters), Some(&mut draw));
             chunk.grade(plan, &recipe.loss, batch, (start, targets), total);
             chunk.backward(shape, plan, parameters);
         });
@@ -166,7 +168,7 @@ impl Trainer {
         if let Some(resident) = &mut self.resident {
             return resident.average(1.0 / f64::from(self.averaged));
         }
-        let (share, parameters) = (1.0 / self.averaged as f32, &self.network.parameters);
+        let (share, parameters) = (1.0 / self.averaged as f32, self.network.parameters.turned(&self.network.plan));
         self.mean.resize(parameters.len(), 0.0);
         self.mean.iter_mut().zip(parameters).for_each(|(mean, parameter)| *mean += share * (parameter - *mean));
         Ok(())
@@ -179,14 +181,14 @@ impl Trainer {
     pub fn snapshot(&self) -> Result<Vec<f32>> {
         match &self.resident {
             Some(resident) => resident.graph.parameters(&self.network.plan),
-            None => Ok(self.network.parameters.clone()),
+            None => Ok(self.network.parameters.turned(&self.network.plan).to_vec()),
         }
     }
 
     /// Goes back to a [`Trainer::snapshot`]; nothing is learnt after that, and no average remains.
     pub fn restore(&mut self, snapshot: Vec<f32>) {
         (self.resident, self.averaged) = (None, 0);
-        self.network.parameters = snapshot;
+        self.network.parameters = Parameters::of_turned(snapshot);
     }
 
     /// Ends the run.
@@ -194,12 +196,13 @@ impl Trainer {
     /// # Errors
     /// [`super::Error::Numeric`] when the device fails.
     pub fn finish(mut self) -> Result<Network> {
-        self.network.parameters = match &self.resident {
+        let parameters = match &self.resident {
             Some(resident) if self.averaged > 0 => resident.mean(&self.network.plan)?,
             None if self.averaged > 0 => self.mean,
             Some(resident) => resident.graph.parameters(&self.network.plan)?,
             None => return Ok(self.network),
         };
+        self.network.parameters = Parameters::of_turned(parameters);
         Ok(self.network)
     }
 }
