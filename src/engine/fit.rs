@@ -3,6 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::balance::balance;
 use super::config::{ArchitectureOption, Layout, Loss, MethodOption, NetworkOptions, Optimizer, Options, Schedule};
 use super::error::{Error, Result};
 use super::expert::Expert;
@@ -24,6 +25,8 @@ use super::spec::{is_intermittent, is_not_negative};
 const SCALED_SAMPLES: usize = 20_000;
 /// Samples that the validation loss is measured on at most.
 const VALIDATED: usize = 8192;
+/// Samples that the means of a network are made to add up over at most.
+const BALANCED: usize = 8192;
 /// Steps of all series up to which what costs more by series and step is worth it.
 const MOST_CELLS: usize = 6_000_000;
 /// Samples for each one drawn in a whole training, above which they are drawn by themselves.
@@ -53,6 +56,7 @@ impl Fit {
         };
         let lookback = network.input_size.unwrap_or_else(|| longest_lookback(panel, horizon).min(4096));
         let members = match (expert, layout) {
+            (Expert::Counts | Expert::Rates, _) if is_small(panel) => 8,
             (Expert::History | Expert::Counts | Expert::Rates, _) => 4,
             (_, Layout::Step) if is_planned(panel) => 5,
             // Two more are worth a few thousandths here, and two fifths of a forecast's time.
@@ -195,7 +199,7 @@ fn fit_member(
     let loss = plan.expert.loss(&loss(request));
     let shape = shape_of(options, &features, &loss)?;
     let recipe = Recipe {
-        loss,
+        loss: loss.clone(),
         optimizer: options.optimizer.unwrap_or(Optimizer::AdamW),
         weight_decay: options.weight_decay,
         clip: options.clip.or(Some(if by_step { 1.0 } else { 5.0 })),
@@ -205,8 +209,10 @@ fn fit_member(
     let network = Network::new(shape, seed, &request.device);
     let mut run = Run { features: &features, shared, panel, plan, trainer: Trainer::new(network, recipe)?, random };
     let epochs = run.train(request, progress)?;
+    let (prepared, samples) = (run.prepare(), if loss.learns_mean() { run.some_samples() } else { Vec::new() });
     let network = run.trainer.finish()?;
-    Ok((Member { expert: plan.expert, features, network }, epochs))
+    let balance = balance((&network, &loss), (panel, &prepared), &samples)?;
+    Ok((Member { expert: plan.expert, features, network, balance }, epochs))
 }
 
 /// Fits the scalers of step inputs on some of the samples, as they were prepared without any.
@@ -251,7 +257,7 @@ struct Run<'a> {
     random: ChaCha8Rng,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn train(&mut self, request: &Request, progress: &mut dyn FnMut(f32, f32)) -> Result<usize> {
         let options = &request.options.network;
         let by_step = self.plan.layout == Layout::Step;
@@ -275,8 +281,7 @@ impl Run<'_> {
         };
         let peak = options.learning_rate.unwrap_or(if by_step { 2e-3 } else { 1e-3 });
         let schedule = options.schedule.unwrap_or(Schedule::Cosine);
-        let shared = self.shared.and_then(|prepared| prepared.scaled_by(self.features));
-        let prepared = shared.unwrap_or_else(|| self.features.prepare(self.panel));
+        let prepared = self.prepare();
         let validation = (held_out.count > 0).then(|| {
             let mut random = self.random.clone();
             let drawn: Vec<usize> = (0..held_out.count.min(VALIDATED)).collect();
@@ -329,6 +334,29 @@ impl Run<'_> {
         }
     }
 
+    fn prepare(&self) -> Prepared<'a> {
+        let shared = self.shared.and_then(|prepared| prepared.scaled_by(self.features));
+        shared.unwrap_or_else(|| self.features.prepare(self.panel))
+    }
+
+    fn sample(&self, origins: &Origins, index: usize, random: &mut ChaCha8Rng) -> Sample {
+        match self.plan.layout {
+            Layout::Window => {
+                let (series, origin) = origins.at(index);
+                Sample { series, origin, lead: 0 }
+            }
+            Layout::Step => draw_step(origins, self.plan.horizon, self.features.least_history(), index, random),
+        }
+    }
+
+    /// As many as are needed to add up, evenly of all.
+    fn some_samples(&self) -> Vec<Sample> {
+        let mut random = self.random.clone();
+        let origins = Origins::of(self.panel, self.features.least_history(), self.features.targets(), 0);
+        let count = origins.count.min(BALANCED);
+        (0..count).map(|at| self.sample(&origins, at * origins.count / count, &mut random)).collect()
+    }
+
     fn batch(&self, prepared: &Prepared, origins: &Origins, drawn: &[usize], random: &mut ChaCha8Rng) -> Batch {
         let (width, targets) = (self.features.width(), self.features.targets());
         let codes = self.features.embeddings().len();
@@ -340,13 +368,7 @@ impl Run<'_> {
             weight: vec![0.0; drawn.len() * targets],
         };
         for (row, index) in drawn.iter().enumerate() {
-            let sample = match self.plan.layout {
-                Layout::Window => {
-                    let (series, origin) = origins.at(*index);
-                    Sample { series, origin, lead: 0 }
-                }
-                Layout::Step => draw_step(origins, self.plan.horizon, self.features.least_history(), *index, random),
-            };
+            let sample = self.sample(origins, *index, random);
             let numeric = &mut batch.numeric[row * width..][..width];
             let norm = prepared.inputs(sample, numeric, &mut batch.codes[row * codes..][..codes]);
             let (target, weight) = (&mut batch.target[row * targets..], &mut batch.weight[row * targets..]);

@@ -2,6 +2,7 @@
 
 mod aggregate;
 pub mod backtest;
+mod balance;
 pub mod blend;
 pub mod budget;
 pub mod calendar;

@@ -28,6 +28,8 @@ pub struct Member {
     pub expert: Expert,
     pub features: Features,
     pub network: Network,
+    /// What its means are multiplied by, so that they add up to what was sold.
+    pub balance: f32,
 }
 
 /// A model that forecasts series.

@@ -5,10 +5,11 @@ use super::classical::Method;
 use super::error::Result;
 use super::expert::Expert;
 use super::features::adjusted::Adjusted;
+use super::features::rows::Rows;
 use super::features::{Features, Norm, Prepared, Sample, step};
 use super::metrics;
 use super::model::{Member, Model};
-use super::network::{Inputs, Scratch};
+use super::network::Scratch;
 use super::options::LEVELS;
 use super::panel::Panel;
 use super::paths::{Paths, interpolate};
@@ -27,14 +28,21 @@ impl Model {
         let adjusted = self.spec.steps.as_ref().map(|step| step.adjust(panel));
         let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
         let steps = adjusted.as_ref().map(|adjusted| &adjusted.steps);
+        let by_network = |expert: Expert, rates: Option<&Opinion>| {
+            let source = if self.reads_steps(expert) { (panel, steps) } else { (blind, None) };
+            self.by_network(expert, source, (wanted, &varies), rates)
+        };
+        let counts = experts.iter().any(|expert| matches!(expert, Expert::Counts | Expert::Rates));
+        let rates = if counts { by_network(Expert::Rates, None)? } else { None };
         let mut opinions = Vec::new();
         for &expert in experts {
             let mut opinion = match expert {
                 Expert::Prior => self.by_prior(blind, wanted, &varies)?,
                 Expert::Classical(method) => Some(self.by_method(method, blind, wanted)),
                 Expert::ColdStart => None,
-                network if self.reads_steps(network) => self.by_network(network, (panel, steps), wanted, &varies)?,
-                network => self.by_network(network, (blind, None), wanted, &varies)?,
+                Expert::Rates => rates.clone(),
+                Expert::Counts => by_network(expert, rates.as_ref())?,
+                network => by_network(network, None)?,
             };
             if let (Some(opinion), Some(adjusted)) = (&mut opinion, &adjusted)
                 && !self.reads_steps(expert)
@@ -55,12 +63,14 @@ impl Model {
         self.members.iter().any(|member| member.expert == expert && by_step(member))
     }
 
+    /// What the networks of an expert say; a distribution of counts is told about the mean that it agrees on with the
+    /// `rates` of another network, if there are any.
     fn by_network(
         &self,
         expert: Expert,
         (panel, steps): (&Panel, Option<&step::Prepared>),
-        wanted: &[usize],
-        varies: &[bool],
+        (wanted, varies): (&[usize], &[bool]),
+        rates: Option<&Opinion>,
     ) -> Result<Option<Opinion>> {
         let members: Vec<&Member> = self.members.iter().filter(|member| member.expert == expert).collect();
         let Some(needed) = members.iter().map(|member| member.features.least_history()).max() else { return Ok(None) };
@@ -89,10 +99,19 @@ impl Model {
         let (mut rows, mut scratch) = (Rows::default(), Scratch::default());
         for block in samples.chunks(BATCH) {
             for (index, (member, prepared)) in members.iter().zip(&prepared).enumerate() {
-                let alike = index > 0 && matches!(prepared, Prepared::Step(_));
                 let shape = member.network.shape();
-                rows.fill(prepared, (shape.numeric, shape.embeddings.len()), alike, block.iter().map(sample));
+                match prepared {
+                    Prepared::Step(_) if index > 0 => rows.scale(prepared),
+                    _ => rows.fill(prepared, (shape.numeric, shape.embeddings.len()), block.iter().map(sample)),
+                }
                 let output = member.network.forward_in(&rows.inputs(), &mut scratch)?;
+                if member.balance != 1.0 {
+                    let outputs = expert.loss(&self.spec.loss).outputs();
+                    output.iter_mut().step_by(outputs).for_each(|log_mean| *log_mean += member.balance.ln());
+                }
+                if let Some(rates) = rates {
+                    agree(output, rates, block);
+                }
                 self.add_outputs(
                     member,
                     (panel, wanted),
@@ -196,41 +215,16 @@ impl Model {
     }
 }
 
-/// Inputs of a block of samples, and what is written to on the way, kept from member to member.
-#[derive(Default)]
-struct Rows {
-    norms: Vec<Norm>,
-    unscaled: Vec<f32>,
-    numeric: Vec<f32>,
-    codes: Vec<u32>,
-}
-
-impl Rows {
-    /// Takes samples in; where they are `alike`, only the scalers differ from those of the member before.
-    fn fill(
-        &mut self,
-        prepared: &Prepared,
-        (width, codes): (usize, usize),
-        alike: bool,
-        samples: impl Iterator<Item = Sample>,
-    ) {
-        if !alike {
-            self.norms.clear();
-            self.unscaled.clear();
-            self.codes.clear();
-            for (row, sample) in samples.enumerate() {
-                self.unscaled.resize((row + 1) * width, 0.0);
-                self.codes.resize((row + 1) * codes, 0);
-                let (numeric, codes) = (&mut self.unscaled[row * width..], &mut self.codes[row * codes..]);
-                self.norms.push(prepared.unscaled(sample, numeric, codes));
-            }
+/// Moves distributions of counts, `[block, targets, 2]`, to the geometric mean of their own means and the rates: two
+/// networks know a mean better than one.
+fn agree(outputs: &mut [f32], rates: &Opinion, block: &[(usize, usize)]) {
+    const LEAST: f32 = 1e-4;
+    let Said::Points(points) = &rates.said else { return };
+    let samples = outputs.chunks_exact_mut(outputs.len() / block.len()).zip(block);
+    for (outputs, (at, lead)) in samples.filter(|(_, (at, _))| rates.speaks[*at]) {
+        for (output, rate) in outputs.chunks_exact_mut(2).zip(&points[*at][*lead..]) {
+            output[0] = 0.5 * (output[0] + rate.max(LEAST).ln());
         }
-        self.numeric.clone_from(&self.unscaled);
-        self.numeric.chunks_exact_mut(width).for_each(|row| prepared.scale(row));
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs { rows: self.norms.len(), numeric: &self.numeric, codes: &self.codes }
     }
 }
 

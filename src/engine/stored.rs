@@ -22,6 +22,16 @@ struct StoredMember {
     expert: Expert,
     features: StoredFeatures,
     shape: Shape,
+    #[serde(default = "even", skip_serializing_if = "is_even")]
+    balance: f32,
+}
+
+fn even() -> f32 {
+    1.0
+}
+
+fn is_even(balance: &f32) -> bool {
+    *balance == even()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +61,7 @@ impl Model {
             expert: member.expert,
             features: features(member),
             shape: member.network.shape().clone(),
+            balance: member.balance,
         };
         let members: Vec<StoredMember> = self.members.iter().map(stored).collect();
         let mut spec = json!({"format": FORMAT, "kind": "series", "spec": self.spec, "members": members});
@@ -76,7 +87,7 @@ impl Model {
         let blank = || Evaluation::new(spec.series.len(), spec.horizon);
         let evaluation = Evaluation::of(&tensors, &spec.scored).unwrap_or_else(blank);
         let mut members = Vec::new();
-        for (index, StoredMember { expert, features, shape }) in stored.into_iter().enumerate() {
+        for (index, StoredMember { expert, features, shape, balance }) in stored.into_iter().enumerate() {
             let features = match (features, &spec.steps) {
                 (StoredFeatures::Window(window), _) => Features::Window(window),
                 (StoredFeatures::Step(steps), _) => Features::Step(steps),
@@ -93,7 +104,10 @@ impl Model {
                 return Err(Error::Damaged { reason: "its network does not fit its features".into() });
             }
             let network = Network::from_tensors(shape, with_prefix(&mut tensors, &format!("member.{index}.")), device)?;
-            members.push(Member { expert, features, network });
+            if !(balance.is_finite() && balance > 0.0) {
+                return Err(Error::Damaged { reason: format!("its means are multiplied by {balance}") });
+            }
+            members.push(Member { expert, features, network, balance });
         }
         let mut model = Model::new(spec, members, evaluation);
         // Models stored before had them in their members alone.

@@ -10,6 +10,7 @@ use super::panel::Panel;
 
 pub mod adjusted;
 mod effects;
+pub mod rows;
 pub mod statics;
 pub mod step;
 #[cfg(test)]

@@ -177,7 +177,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Numeric`] when the device fails.
-    pub fn forward_in<'a>(&self, inputs: &Inputs, scratch: &'a mut Scratch) -> Result<&'a [f32]> {
+    pub fn forward_in<'a>(&self, inputs: &Inputs, scratch: &'a mut Scratch) -> Result<&'a mut [f32]> {
         if self.device.is_cpu() {
             let parameters = self.parameters.view(&self.plan, inputs.rows);
             fused::infer(&self.shape, &self.plan, parameters, inputs, scratch);
@@ -185,6 +185,6 @@ impl Network {
             scratch.output =
                 graph::infer(&self.shape, &self.plan, self.parameters.turned(&self.plan), &self.device, inputs)?;
         }
-        Ok(&scratch.output)
+        Ok(&mut scratch.output)
     }
 }
