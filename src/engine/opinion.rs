@@ -278,3 +278,21 @@ pub(super) fn varies(history: &[f32]) -> bool {
 fn finite(value: f32) -> f32 {
     if value.is_nan() { 0.0 } else { value.clamp(-1e30, 1e30) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_rates_agree_on_the_geometric_mean_of_their_means() {
+        let said = Said::Points(vec![vec![5.0, 8.0, 0.0], vec![9.0; 3]]);
+        let rates = Opinion { expert: Expert::Rates, speaks: vec![true, false], said, means: None };
+        // Two samples of two steps from the second on; of the other series nothing is said.
+        let mut outputs = [2f32.ln(), 0.7, 2f32.ln(), 0.7, 2f32.ln(), 0.7, 2f32.ln(), 0.7];
+        agree(&mut outputs, &rates, &[(0, 1), (1, 1)]);
+        let means: Vec<f32> = outputs.iter().step_by(2).map(|log_mean| log_mean.exp()).collect();
+        let wanted = [4.0, (2.0f32 * 1e-4).sqrt(), 2.0, 2.0];
+        assert!(means.iter().zip(wanted).all(|(mean, wanted)| (mean - wanted).abs() < 1e-6), "{means:?}");
+        assert!(outputs.iter().skip(1).step_by(2).all(|dispersion| *dispersion == 0.7));
+    }
+}
