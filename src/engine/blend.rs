@@ -93,6 +93,12 @@ impl Blend {
         self.shares.iter().find(|(known, _)| *known == expert).map_or(0.0, |(_, share)| *share)
     }
 
+    /// Whether someone who counts says quantiles of a series.
+    pub fn has_spread(&self, opinions: &[Opinion], series: usize) -> bool {
+        let says = |opinion: &Opinion| opinion.speaks[series] && matches!(opinion.said, Said::Quantiles(_));
+        opinions.iter().any(|opinion| says(opinion) && self.share(opinion.expert) > 0.0)
+    }
+
     /// One forecast of a series from all opinions; `None` when nobody who counts can speak.
     pub fn tell(&self, opinions: &[Opinion], series: usize, only: Option<Expert>, telling: &Telling) -> Option<Told> {
         let share = |opinion: &Opinion| match only {

@@ -170,14 +170,19 @@ impl Model {
         let known: Vec<Option<&KnownSeries>> =
             wanted.iter().map(|series| self.spec.known(&panel.series[*series].key)).collect();
         let mut experts: Vec<Expert> = self.spec.blend.shares.iter().map(|(expert, _)| *expert).collect();
-        // The prior gives a spread to what has none.
-        let others = known.iter().filter_map(|known| known.and_then(|known| known.only)).chain([Expert::Prior]);
-        for expert in others {
+        for expert in known.iter().filter_map(|known| known.and_then(|known| known.only)) {
             if !experts.contains(&expert) {
                 experts.push(expert);
             }
         }
-        let opinions = self.opinions(panel, wanted, &experts)?;
+        let mut opinions = self.opinions(panel, wanted, &experts)?;
+        let has_spread = |(at, known): (usize, &Option<&KnownSeries>)| {
+            known.is_none_or(|known| known.only.is_none()) && self.spec.blend.has_spread(&opinions, at)
+        };
+        // The prior gives a spread to what has none.
+        if !experts.contains(&Expert::Prior) && !known.iter().enumerate().all(has_spread) {
+            opinions.extend(self.opinions(panel, wanted, &[Expert::Prior])?);
+        }
         let one = |(at, known): (usize, &Option<&KnownSeries>)| {
             let only = known.and_then(|known| known.only);
             let told = self.spec.blend.tell(&opinions, at, only, &self.telling());
