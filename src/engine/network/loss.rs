@@ -9,6 +9,7 @@ use super::super::error::Result;
 use super::Batch;
 use super::count::NegativeBinomial;
 use super::graph::Candle;
+use super::kernel::wide;
 
 impl Loss {
     /// Loss and gradient of one target's outputs, up to a constant of the target. `outputs` and `gradient` have
@@ -42,6 +43,17 @@ impl Loss {
                 weight * loss
             }
         }
+    }
+
+    /// [`Loss::grade`] of many targets, each with its outputs, gradient and share of the weight; returns the sum.
+    pub(super) fn grade_all(&self, outputs: &[f32], of: (&[f32], &[f32]), total: f32, gradients: &mut [f32]) -> f32 {
+        let (targets, weights) = of;
+        if *self == Loss::Mse {
+            return squares(outputs, (targets, weights), total, gradients);
+        }
+        let each = self.outputs();
+        let sides = outputs.chunks_exact(each).zip(gradients.chunks_exact_mut(each)).zip(targets.iter().zip(weights));
+        sides.map(|((output, gradient), (target, weight))| self.grade(output, *target, weight / total, gradient)).sum()
     }
 
     /// Loss and derivative by the only output.
@@ -131,6 +143,26 @@ impl Loss {
             _ => vec![self.point(outputs)].into(),
         }
     }
+}
+
+/// Squared errors and their gradients; losses are added up side by side, as one sum would wait for itself.
+fn squares(outputs: &[f32], (targets, weights): (&[f32], &[f32]), total: f32, gradients: &mut [f32]) -> f32 {
+    const SIDE: usize = 16;
+    let mut sums = [0.0; SIDE];
+    wide(|| {
+        let sides = outputs.chunks(SIDE).zip(gradients.chunks_mut(SIDE));
+        for ((outputs, gradients), (targets, weights)) in sides.zip(targets.chunks(SIDE).zip(weights.chunks(SIDE))) {
+            let each = outputs.iter().zip(gradients).zip(targets.iter().zip(weights)).zip(&mut sums);
+            for (((output, gradient), (target, weight)), sum) in each {
+                // An unknown target may be anything.
+                let error = if *weight == 0.0 { 0.0 } else { output - target };
+                let share = weight / total;
+                *gradient = share * (2.0 * error);
+                *sum += share * (error * error);
+            }
+        }
+    });
+    sums.iter().sum()
 }
 
 /// Where an exponential stops growing: e^60 is still finite in f32.

@@ -214,12 +214,8 @@ impl Chunk {
         let from = start * targets;
         let (output, gradient) = self.graded(plan);
         let count = output.len() / outputs;
-        let graded = batch.target[from..from + count].iter().zip(&batch.weight[from..from + count]);
-        let sides = output.chunks_exact(outputs).zip(gradient.chunks_exact_mut(outputs));
-        self.loss = sides
-            .zip(graded)
-            .map(|((output, gradient), (target, weight))| loss.grade(output, *target, weight / total, gradient))
-            .sum();
+        let of = (&batch.target[from..from + count], &batch.weight[from..from + count]);
+        self.loss = loss.grade_all(output, of, total, gradient);
     }
 }
 
