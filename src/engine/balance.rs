@@ -38,7 +38,8 @@ pub(super) fn balance(
             let taught =
                 values.iter().zip(outputs.chunks_exact(each)).zip(&weight).filter(|(_, weight)| **weight > 0.0);
             for ((value, output), _) in taught {
-                sold += f64::from(*value);
+                // Returns are taken as zero, as the loss takes them.
+                sold += f64::from(value.max(0.0));
                 said += f64::from(norm.expand(loss.point(output)));
             }
         }

@@ -110,7 +110,7 @@ impl Effects {
         self.set(panel, series, step).for_each(|(at, value)| x[at] = f64::from(value));
     }
 
-    /// Inputs that are not zero, by the number of their coefficient.
+    /// Known inputs by the number of their coefficient; all others are zero.
     fn set(&self, panel: &Panel, series: usize, step: i64) -> impl Iterator<Item = (usize, f32)> {
         let near = move |covariate: usize| {
             let values = panel.covariate(covariate, series);
