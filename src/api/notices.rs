@@ -84,6 +84,15 @@ pub fn summarise(Trained { model, levels, .. }: &Trained) {
         summary.filled,
         summary.outliers,
     ));
+    if let Some(share) = summary.unfinished {
+        let period = spec.frame.calendar.frequency;
+        report::notice_with_hint(
+            &format!(
+                "the newest {period} holds {share} % of what is usual, but is taken to be over: forecasts begin behind it"
+            ),
+            "Leave what is not over out of the source; forecast(..., as_of => ...) takes the last time that is known in full.",
+        );
+    }
     if !summary.unseen_events.is_empty() {
         let names = summary.unseen_events.join(", ");
         report::notice(&format!("left out, as they were on fewer than two days of the history: {names}"));

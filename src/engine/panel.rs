@@ -70,6 +70,9 @@ pub struct Summary {
     /// Holidays and events of fewer than two days in the history.
     #[serde(default)]
     pub unseen_events: Vec<String>,
+    /// Per cent of what is usual that the newest step holds, where it seems not to be over.
+    #[serde(default)]
+    pub unfinished: Option<u32>,
 }
 
 /// All series of a source, sorted by key.
@@ -126,6 +129,27 @@ impl Panel {
         let Series { offset, len, span, .. } = self.series[series];
         let Covariate { known, values, .. } = &self.covariates[covariate];
         &values[offset..offset + if *known == Known::Ahead { span } else { len }]
+    }
+
+    /// Per cent that the sum of all series at the newest step is of the least sum at the steps before it that compare, where
+    /// it is less than half and those are alike: of a day that is not over.
+    pub fn unfinished(&self) -> Option<u32> {
+        const BEFORE: usize = 8;
+        let last = self.series.iter().map(Series::end).max()? - 1;
+        let sum = |step: i64| {
+            let at = |(index, series): (usize, &Series)| {
+                let place = usize::try_from(step - series.first).ok()?;
+                self.history(index).get(place).copied().filter(|value| !value.is_nan()).map(f64::from)
+            };
+            self.series.iter().enumerate().filter_map(at).sum::<f64>()
+        };
+        let season = self.calendar.season().max(1) as i64;
+        let apart = if season <= 24 && season != 12 { season } else { 1 };
+        let mut before: Vec<f64> = (1..=BEFORE as i64).map(|by| sum(last - by * apart)).collect();
+        before.sort_unstable_by(f64::total_cmp);
+        let (least, middle, newest) = (before[0], before[BEFORE / 2], sum(last));
+        let seems = least > 0.5 * middle && (0.0..0.5 * least).contains(&newest);
+        seems.then(|| (100.0 * newest / middle) as u32)
     }
 
     /// The panel as it was `steps` before each origin: later targets are gone, planned covariates stay.

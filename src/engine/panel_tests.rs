@@ -91,3 +91,20 @@ fn rewinding_hides_targets() {
     assert_eq!(past.history(0), [1.0, 2.0]);
     assert_eq!(past.covariate(0, 0)[2], 1.0);
 }
+
+/// A shop of two series that sells less on weekends; the last day is a Saturday.
+#[test]
+fn a_newest_day_far_below_its_like_is_told() {
+    let share = |newest: f32| {
+        let sold = |day: i64| match day {
+            104 => newest,
+            day if day % 7 < 2 => 6.0,
+            _ => 20.0,
+        };
+        let rows = (0..105).flat_map(|day| ["A", "B"].map(|sku| (day, sku, sold(day), 0.0)));
+        panel(&rows.collect::<Vec<_>>(), &Options::default(), None).unfinished()
+    };
+    // Day 104 is of the kind that sells twenty.
+    assert_eq!((share(20.0), share(11.0)), (None, None));
+    assert_eq!((share(5.0), share(0.0)), (Some(25), Some(0)));
+}

@@ -11,7 +11,7 @@ use super::fit::steps;
 use super::model::{KnownSeries, Model, Spec};
 use super::nodes::Nodes;
 use super::options::LEVELS;
-use super::panel::{Frame, Panel, View};
+use super::panel::{Frame, Panel, Summary, View};
 use super::reconciled::{self, Level};
 use super::request::{Progress, Request};
 use super::scaling::quantile;
@@ -154,7 +154,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         not_negative: false,
         intermittent: false,
         series: Vec::new(),
-        summary: panel.summary.clone(),
+        summary: Summary { unfinished: panel.unfinished(), ..panel.summary.clone() },
         device: request.device_name.clone(),
     }
 }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::super::calendar::{Calendar, Frequency};
 use super::super::panel::Panel;
 use super::super::scaling::quantile;
+use own::{Own, Seen};
+
+mod own;
 
 /// Share of the usual number of known series at which a step says something of all.
 const ENOUGH: f64 = 0.25;
@@ -32,6 +35,9 @@ pub struct Yearly {
     rare: Vec<usize>,
     /// Steps whose dates had one of these near: if they have none themselves, it was a holiday that moves.
     bound: Vec<i64>,
+    /// What single series do beyond that.
+    #[serde(default)]
+    own: Own,
 }
 
 impl Yearly {
@@ -40,7 +46,12 @@ impl Yearly {
     /// A shock is the mean over all series less the median of such means around it, as far as series agree on it. Only
     /// years are read of which all lies before any origin that has the step within `horizon`. Steps without such a year
     /// have their own shock taken out, where it is far beyond the usual, so that nothing is learnt from it twice.
-    pub fn learn(panel: &Panel, value: impl Fn(usize, usize) -> f32, rare: Vec<usize>, horizon: usize) -> Yearly {
+    pub fn learn(
+        panel: &Panel,
+        value: impl Fn(usize, usize) -> f32 + Copy,
+        rare: Vec<usize>,
+        horizon: usize,
+    ) -> Yearly {
         let Some((year, around)) = scope(&panel.calendar) else { return Yearly::default() };
         let (first, means) = means(panel, value);
         let all = shocks(&means, around);
@@ -62,14 +73,30 @@ impl Yearly {
         let then: Vec<f64> = steps().map(before).collect();
         let shared = panel.series.len() >= SHARED;
         let moved = |step: i64| bound.binary_search(&step).is_ok() && !is_held(step - first);
-        let pairs = (start..).zip(then.iter().zip(shocks.iter().skip(without))).filter(|(step, _)| !moved(*step));
-        let again = Again::learn(&all, pairs.map(|(_, pair)| pair), shared);
-        let own = |shock: &f64| if shared && !shock.is_nan() { again.far(*shock) * again.large * shock } else { 0.0 };
-        let own = shocks.iter().take(without).map(own);
+        // What dates did lately counts more: twice as much as a year before.
+        let recent = |at: usize| 0.5f64.powf((shocks.len() - at) as f64 / year);
+        let pairs = (start..).zip(then.iter().zip(shocks.iter().enumerate().skip(without)));
+        let pairs = pairs.filter(|(step, _)| !moved(*step)).map(|(_, (then, (at, now)))| (recent(at), *then, *now));
+        let again = Again::learn(&all, pairs, shared);
+        let own = if shared {
+            let years = |step: i64| dates(step).filter(|at| between(&shocks, *at).is_some()).collect();
+            let late = steps().zip(&then).filter(|(step, _)| !moved(*step));
+            let late = late.map(|(step, then)| Seen { step, shock: *then, dates: years(step) });
+            // Networks of steps learn from their calendar what series did in the first year; those of windows cannot.
+            let early = if panel.calendar.frequency == Frequency::Days(1) { 0 } else { without.min(shocks.len()) };
+            let early =
+                (0..early).map(|at| Seen { step: first + at as i64, shock: shocks[at], dates: vec![at as f64] });
+            let far = |shock: f64| again.far(shock);
+            Own::learn(panel, value, (first, &shocks), (around, recent), far, early.chain(late))
+        } else {
+            Own::default()
+        };
+        let early = |shock: &f64| if shared && !shock.is_nan() { again.far(*shock) * again.large * shock } else { 0.0 };
+        let early = shocks.iter().take(without).map(early);
         // A history shorter than a year says nothing of the steps behind it.
         let unknown = std::iter::repeat_n(0.0, without.saturating_sub(shocks.len()));
         let then = then.iter().map(|shock| again.share(*shock) * shock);
-        Yearly { first, shocks: own.chain(unknown).chain(then).map(|shock| shock as f32).collect(), rare, bound }
+        Yearly { first, shocks: early.chain(unknown).chain(then).map(|shock| shock as f32).collect(), rare, bound, own }
     }
 
     /// What the date of a step of a series did, as far as it does so again.
@@ -77,7 +104,8 @@ impl Yearly {
         let number = panel.series[series].first + step;
         let shock = usize::try_from(number - self.first).ok().and_then(|at| self.shocks.get(at)).copied();
         let moved = || self.bound.binary_search(&number).is_ok() && !is_near(panel, &self.rare, series, step);
-        shock.filter(|shock| *shock != 0.0 && !moved()).unwrap_or(0.0)
+        let shock = shock.filter(|shock| *shock != 0.0 && !moved());
+        shock.map_or(0.0, |shock| shock + self.own.at(&panel.series[series].key, number))
     }
 }
 
@@ -120,17 +148,17 @@ struct Again {
 
 impl Again {
     /// From shocks, and from pairs of what a date did and what it did again.
-    fn learn<'a>(shocks: &[f64], pairs: impl Iterator<Item = (&'a f64, &'a f64)> + Clone, shared: bool) -> Again {
+    fn learn(shocks: &[f64], pairs: impl Iterator<Item = (f64, f64, f64)> + Clone, shared: bool) -> Again {
         let mut sizes: Vec<f64> = shocks.iter().filter(|shock| !shock.is_nan()).map(|shock| shock.abs()).collect();
         sizes.sort_unstable_by(f64::total_cmp);
         let usual = if sizes.is_empty() { 0.0 } else { quantile(&sizes, 0.5) / 0.6745 };
         let mut again = Again { usual, small: 0.0, large: 0.0 };
         // Least squares with a prior that counts as so many squared shocks.
         let share = |weight: &dyn Fn(f64) -> f64, (prior, counts): (f64, f64)| {
-            let known = pairs.clone().filter(|(_, now)| !now.is_nan());
+            let known = pairs.clone().filter(|(.., now)| !now.is_nan());
             let start = (prior * counts * usual.powi(2), counts * usual.powi(2));
-            let (product, square) = known.fold(start, |(product, square), (then, now)| {
-                let weight = weight(*then);
+            let (product, square) = known.fold(start, |(product, square), (recent, then, now)| {
+                let weight = recent * weight(then);
                 (product + weight * then * now, square + weight * then * then)
             });
             if square > 0.0 { (product / square).clamp(0.0, 1.0) } else { 0.0 }
@@ -138,6 +166,7 @@ impl Again {
         let small = share(&|shock| 1.0 - again.far(shock), (0.0, CHANCE));
         let large = share(&|shock| again.far(shock), (if shared { 1.0 } else { small }, ALWAYS));
         (again.small, again.large) = (small, large);
+
         again
     }
 
@@ -249,101 +278,4 @@ fn between(values: &[f64], at: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::panel;
-    use super::*;
-
-    const CHRISTMAS: i64 = 357;
-
-    /// What is learnt from series of a level, noise and what `shock` adds on a day, `days` of them known, and a holiday.
-    fn learnt(series: i64, days: i64, shock: impl Fn(i64) -> f32, holiday: impl Fn(i64) -> bool) -> (Panel, Yearly) {
-        let noise = |series: i64, day: i64| ((series * 7919 + day * 104_729) % 1009) as f32 / 1009.0 - 0.5;
-        let value = |series: i64, day: i64| match day < days {
-            true => series as f32 + 0.2 * noise(series, day) + shock(day),
-            false => f32::NAN,
-        };
-        let panel = panel(series, 800, value, holiday);
-        let yearly = Yearly::learn(&panel, |series, step| panel.history(series)[step], vec![0], 28);
-        (panel, yearly)
-    }
-
-    fn christmas(day: i64) -> f32 {
-        f32::from(u8::from(day == CHRISTMAS))
-    }
-
-    #[test]
-    fn what_one_year_shows_is_expected_of_the_next() {
-        let (panel, yearly) = learnt(20, 700, christmas, |_| false);
-        let again = yearly.at(&panel, 0, 365 + CHRISTMAS);
-        assert!((0.9..1.1).contains(&again), "{again}");
-        // In its own year it is taken out, and other days are left alone.
-        assert!((0.9..1.1).contains(&yearly.at(&panel, 0, CHRISTMAS)));
-        for day in (0..800).filter(|day| day % 365 != CHRISTMAS) {
-            assert!(yearly.at(&panel, 0, day).abs() < 0.02, "{day}: {}", yearly.at(&panel, 0, day));
-        }
-        assert_eq!(yearly.at(&panel, 0, 5000), 0.0);
-    }
-
-    #[test]
-    fn a_shock_that_never_comes_again_is_unlearnt() {
-        let once = |day: i64| if day < 365 && day % 12 == 5 { 0.6 } else { 0.0 };
-        let (panel, yearly) = learnt(20, 730, once, |_| false);
-        let again = yearly.at(&panel, 0, 365 + 125);
-        assert!(again.abs() < 0.25, "{again}");
-    }
-
-    /// Christmas follows a holiday by two days, the next one the holiday of the same date, or none within eighteen days.
-    #[test]
-    fn what_a_holiday_did_moves_with_it() {
-        let again = |next: i64| {
-            let (panel, yearly) = learnt(20, 700, christmas, |day| day == CHRISTMAS - 2 || day == next);
-            yearly.at(&panel, 0, 365 + CHRISTMAS)
-        };
-        assert_eq!(again(365 + CHRISTMAS + 18), 0.0);
-        assert!(again(365 + CHRISTMAS - 2) > 0.9);
-    }
-
-    #[test]
-    fn one_series_alone_proves_nothing_of_a_date() {
-        let (panel, yearly) = learnt(1, 700, christmas, |_| false);
-        assert_eq!(yearly.at(&panel, 0, CHRISTMAS), 0.0);
-        let again = yearly.at(&panel, 0, 365 + CHRISTMAS);
-        assert!(again.abs() < 0.6, "{again}");
-    }
-
-    /// One series of twenty multiplies on a day: the mean shows it as it would a shock to all of half the size.
-    #[test]
-    fn what_one_of_many_does_is_no_shock_to_all() {
-        let again = |outlier: f32, others: f32| {
-            let value = |series: i64, day: i64| match (day == CHRISTMAS, series) {
-                (true, 0) => outlier,
-                (true, _) => others,
-                _ => 0.01 * ((day * 7 + series) % 5) as f32,
-            };
-            let panel = panel(20, 700, value, |_| false);
-            Yearly::learn(&panel, |series, step| panel.history(series)[step], vec![], 28).at(&panel, 0, 365 + CHRISTMAS)
-        };
-        assert!(again(10.0, 0.0) < 0.1, "{}", again(10.0, 0.0));
-        assert!(again(0.5, 0.5) > 0.4, "{}", again(0.5, 0.5));
-    }
-
-    #[test]
-    fn years_agree_on_the_least_that_they_share() {
-        assert_eq!(agreed(vec![]), 0.0);
-        assert_eq!(agreed(vec![0.5]), 0.5);
-        assert_eq!(agreed(vec![0.5, 0.2]), 0.2);
-        assert_eq!(agreed(vec![-0.5, 0.2]), 0.0);
-        assert_eq!(agreed(vec![0.1, 0.9, 0.5]), 0.5);
-        assert_eq!(agreed(vec![-0.1, -0.9, -0.5, 0.4]), -0.1);
-    }
-
-    #[test]
-    fn dates_are_read_between_steps_and_across_closed_days() {
-        let values = [1.0, 2.0, f64::NAN, 4.0, f64::NAN, f64::NAN, f64::NAN, 8.0];
-        assert_eq!(between(&values, 1.0), Some(2.0));
-        assert_eq!(between(&values, 0.25), Some(1.25));
-        assert_eq!(between(&values, 2.0), Some(3.0));
-        assert_eq!(between(&values, 5.0), None);
-        assert_eq!(between(&values, 9.0), None);
-    }
-}
+mod tests;

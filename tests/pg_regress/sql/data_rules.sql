@@ -61,6 +61,8 @@ INSERT INTO base VALUES ('2020-04-10', 3, 'A', true, 'small', 4, 0);
 SELECT fit('base', 'qty', 'day', '{store,sku}', 7);
 SELECT series, method FROM forecast_series('r') WHERE method <> 'network';
 SELECT count(*) FROM forecast('r');
+-- A newest day that is not over is told.
+SELECT fit('SELECT day, store, sku, CASE day WHEN ''2020-03-14'' THEN 0.2 ELSE 1 END * qty AS qty FROM base WHERE store < 3 AND day <= ''2020-03-14''', 'qty', 'day', '{store,sku}', 7);
 -- Options.
 SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"aggregate": "mean", "missing": "interpolate", "outliers": "clip", "lower_bound": 3, "upper_bound": 9, "scaling": "robust", "layout": "step", "series_end": "common"}');
 SELECT min(lower) >= 3, max(upper) <= 9 FROM forecast('r', series => '[{"store": 1}, {"store": 2}]');
