@@ -1,6 +1,6 @@
 //! Covariance of the errors of many series by few observations: shrunk to its diagonal, kept as diagonal plus low rank.
 
-use super::scaling::quantile;
+use super::scaling::median;
 
 /// Observations that correlations are read from, and values of all series together: some tenths of a second on one core.
 const MOST_OBSERVATIONS: usize = 256;
@@ -40,9 +40,7 @@ impl<'a> Errors<'a> {
     /// `None` when no series of the group has errors.
     pub fn variances(&self, group: &[usize]) -> Option<Vec<f64>> {
         let own: Vec<Option<f64>> = group.iter().map(|series| self.variance(*series)).collect();
-        let mut positive: Vec<f64> = own.iter().flatten().copied().filter(|variance| *variance > 0.0).collect();
-        positive.sort_unstable_by(f64::total_cmp);
-        let middle = (!positive.is_empty()).then(|| quantile(&positive, 0.5))?;
+        let middle = median(own.iter().flatten().copied().filter(|variance| *variance > 0.0))?;
         Some(own.into_iter().map(|own| own.map_or(middle, |own| own.max(LEAST_VARIANCE * middle))).collect())
     }
 

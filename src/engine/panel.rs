@@ -131,8 +131,8 @@ impl Panel {
         &values[offset..offset + if *known == Known::Ahead { span } else { len }]
     }
 
-    /// Per cent that the sum of all series at the newest step is of the least sum at the steps before it that compare, where
-    /// it is less than half and those are alike: of a day that is not over.
+    /// Per cent of the usual sum of all series that the newest step holds, where it is less than half of the least at the
+    /// steps before it that compare, and these are alike: of a day that is not over.
     pub fn unfinished(&self) -> Option<u32> {
         const BEFORE: usize = 8;
         let last = self.series.iter().map(Series::end).max()? - 1;

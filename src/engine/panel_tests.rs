@@ -92,7 +92,7 @@ fn rewinding_hides_targets() {
     assert_eq!(past.covariate(0, 0)[2], 1.0);
 }
 
-/// A shop of two series that sells less on weekends; the last day is a Saturday.
+/// Two days a week sell less, so that a day compares with those of its own place in the week alone.
 #[test]
 fn a_newest_day_far_below_its_like_is_told() {
     let share = |newest: f32| {
@@ -104,7 +104,6 @@ fn a_newest_day_far_below_its_like_is_told() {
         let rows = (0..105).flat_map(|day| ["A", "B"].map(|sku| (day, sku, sold(day), 0.0)));
         panel(&rows.collect::<Vec<_>>(), &Options::default(), None).unfinished()
     };
-    // Day 104 is of the kind that sells twenty.
     assert_eq!((share(20.0), share(11.0)), (None, None));
     assert_eq!((share(5.0), share(0.0)), (Some(25), Some(0)));
 }

@@ -56,6 +56,18 @@ pub fn quantile(sorted: &[f64], level: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64)
 }
 
+/// The median of those that are known.
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut known: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+    known.sort_unstable_by(f64::total_cmp);
+    (!known.is_empty()).then(|| quantile(&known, 0.5))
+}
+
+/// The standard deviation of normal values about zero by the median of their sizes.
+pub fn spread(values: impl Iterator<Item = f64>) -> Option<f64> {
+    median(values.map(f64::abs)).map(|size| size / 0.6745)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use super::fit::steps;
 use super::model::{KnownSeries, Model, Spec};
 use super::nodes::Nodes;
 use super::options::LEVELS;
-use super::panel::{Frame, Panel, Summary, View};
+use super::panel::{Frame, Panel, View};
 use super::reconciled::{self, Level};
 use super::request::{Progress, Request};
 use super::scaling::quantile;
@@ -96,6 +96,7 @@ pub(super) fn learn(
     let evaluation = Evaluation::new(panel.series.len(), horizon);
     let mut model = Model::new(spec, Vec::new(), evaluation);
     model.spec.look_at(panel);
+    model.spec.summary.unfinished = panel.unfinished();
     model.spec.blend = blend;
     let mut epochs = 0;
     let mut errors: Vec<Vec<f64>> = vec![Vec::new(); horizon];
@@ -154,7 +155,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         not_negative: false,
         intermittent: false,
         series: Vec::new(),
-        summary: Summary { unfinished: panel.unfinished(), ..panel.summary.clone() },
+        summary: panel.summary.clone(),
         device: request.device_name.clone(),
     }
 }

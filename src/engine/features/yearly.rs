@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::calendar::{Calendar, Frequency};
 use super::super::panel::Panel;
-use super::super::scaling::quantile;
+use super::super::scaling::{median, spread};
 use own::{Own, Seen};
 
 mod own;
@@ -149,9 +149,7 @@ struct Again {
 impl Again {
     /// From shocks, and from pairs of what a date did and what it did again.
     fn learn(shocks: &[f64], pairs: impl Iterator<Item = (f64, f64, f64)> + Clone, shared: bool) -> Again {
-        let mut sizes: Vec<f64> = shocks.iter().filter(|shock| !shock.is_nan()).map(|shock| shock.abs()).collect();
-        sizes.sort_unstable_by(f64::total_cmp);
-        let usual = if sizes.is_empty() { 0.0 } else { quantile(&sizes, 0.5) / 0.6745 };
+        let usual = spread(shocks.iter().copied()).unwrap_or(0.0);
         let mut again = Again { usual, small: 0.0, large: 0.0 };
         // Least squares with a prior that counts as so many squared shocks.
         let share = |weight: &dyn Fn(f64) -> f64, (prior, counts): (f64, f64)| {
@@ -166,7 +164,6 @@ impl Again {
         let small = share(&|shock| 1.0 - again.far(shock), (0.0, CHANCE));
         let large = share(&|shock| again.far(shock), (if shared { 1.0 } else { small }, ALWAYS));
         (again.small, again.large) = (small, large);
-
         again
     }
 
@@ -257,9 +254,7 @@ fn means(panel: &Panel, value: impl Fn(usize, usize) -> f32) -> (i64, Vec<Mean>)
 fn shocks(means: &[Mean], around: usize) -> Vec<f64> {
     let shock = |(at, mean): (usize, &Mean)| {
         let near = &means[at.saturating_sub(around)..(at + around + 1).min(means.len())];
-        let mut near: Vec<f64> = near.iter().map(|mean| mean.value).filter(|mean| !mean.is_nan()).collect();
-        near.sort_unstable_by(f64::total_cmp);
-        mean.value - if near.is_empty() { 0.0 } else { quantile(&near, 0.5) }
+        mean.value - median(near.iter().map(|mean| mean.value)).unwrap_or(0.0)
     };
     means.iter().enumerate().map(shock).collect()
 }

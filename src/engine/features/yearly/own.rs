@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::super::frequency::Frequency;
 use super::super::super::panel::Panel;
-use super::super::super::scaling::quantile;
+use super::super::super::scaling::{median, spread};
 use super::super::super::table::Value;
 
 /// Steps at which the usual deviations of a series are looked at.
@@ -78,9 +79,8 @@ impl Own {
             }
             effects.push((step, far, drawn));
         }
-        let again: f64 =
-            if square > 0.0 { ((product + square / count) / (square + square / count)).clamp(0.0, 1.0) } else { 1.0 };
-        let again = again as f32;
+        let one = square / count;
+        let again = if square > 0.0 { ((product + one) / (square + one)).clamp(0.0, 1.0) as f32 } else { 1.0 };
         // A cast holds what is too large.
         let kept = |far: f64, drawn: &[f32]| {
             drawn.iter().map(|x| (again * far as f32 * x / UNIT).round() as i16).collect::<Vec<_>>()
@@ -124,8 +124,7 @@ struct Deviations<'a, V> {
 impl<'a, V: Fn(usize, usize) -> f32> Deviations<'a, V> {
     /// Of values by series and step, NaN where unknown; those within `around` steps compare, and none beyond are read.
     fn new(panel: &'a Panel, value: V, first: i64, usual: Vec<bool>, around: usize) -> Self {
-        let season = panel.calendar.season().clamp(1, 7) as i64;
-        let season = if around as i64 > 2 * season { season } else { 1 };
+        let season = if panel.calendar.frequency == Frequency::Days(1) { 7 } else { 1 };
         let looks = around as i64 / season;
         Deviations { panel, value, first, usual, season, looks, by_step: BTreeMap::new(), noise: Vec::new() }
     }
@@ -202,15 +201,6 @@ impl<'a, V: Fn(usize, usize) -> f32> Deviations<'a, V> {
     }
 }
 
-/// The variance of normal values about zero by the median of their sizes; NaN of none.
 fn variance(values: impl Iterator<Item = f64>) -> f64 {
-    const MEDIAN: f64 = 0.6745;
-    median(values.map(f64::abs)).map_or(f64::NAN, |size| (size / MEDIAN).powi(2))
-}
-
-/// The median of those that are known.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut known: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-    known.sort_unstable_by(f64::total_cmp);
-    (!known.is_empty()).then(|| quantile(&known, 0.5))
+    spread(values).map_or(f64::NAN, |spread| spread.powi(2))
 }
