@@ -3,6 +3,7 @@
 mod connection;
 mod error;
 mod read;
+mod rows;
 mod write;
 
 use pgrx::pg_sys::Oid;

@@ -40,13 +40,35 @@ impl Drop for SettingsLevel {
 }
 
 /// Runs `f` with this search_path and with the settings that change what a stored statement means or in which order its
-/// rows come.
+/// rows come; within another such call for the same path at no cost.
 pub fn with_search_path<R>(path: &CStr, f: impl FnOnce() -> R) -> R {
+    if is_in_force(path) {
+        return f();
+    }
     let level = SettingsLevel::new();
     level.set(c"search_path", path);
     level.set(c"standard_conforming_strings", c"on");
     // A large table is otherwise read from where another session's scan happens to be.
     level.set(c"synchronize_seqscans", c"off");
+    f()
+}
+
+fn is_in_force(path: &CStr) -> bool {
+    // SAFETY: plain reads of the settings' variables; that of the search_path is null or a C string.
+    unsafe {
+        let others = pg_sys::standard_conforming_strings && !pg_sys::synchronize_seqscans;
+        let own = pg_sys::namespace_search_path;
+        others && !own.is_null() && CStr::from_ptr(own) == path
+    }
+}
+
+/// Runs `f` with plans that follow an index in its order where one can be used. The planner takes the rows of a series for
+/// scattered, as it knows the correlation of the first column alone; but in the order of time they ascend through a table
+/// that sales are added to, and need no bitmap.
+pub fn with_index_scans<R>(f: impl FnOnce() -> R) -> R {
+    let level = SettingsLevel::new();
+    level.set(c"enable_bitmapscan", c"off");
+    level.set(c"enable_seqscan", c"off");
     f()
 }
 

@@ -87,7 +87,8 @@ impl Source {
     /// Those of [`scan::scan`].
     pub fn read(&self, selection: &Selection, params: &[Param], budget: &mut Budget) -> Result<Table> {
         let life = if selection.any_order { Life::Parallel } else { self.life() };
-        self.pinned(|| scan::scan(&selection.query, params, &selection.kinds, budget, life))
+        let mut scan = || scan::scan(&selection.query, params, &selection.kinds, budget, life);
+        self.pinned(|| if selection.by_index { scope::with_index_scans(scan) } else { scan() })
     }
 
     /// Rows that the planner expects of a selection without parameters.
@@ -118,7 +119,7 @@ impl Source {
 
     /// Runs `f` with the search_path that the source's names are looked up in: temporary objects come last, so that a
     /// session cannot slip its own under a stored name.
-    fn pinned<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    pub fn pinned<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
         let path = match self {
             Source::Relation { .. } => c"pg_catalog, pg_temp".to_owned(),
             Source::Query { search_path, .. } => c_path(search_path),

@@ -14,7 +14,7 @@ use crate::engine::panel::{Panel, Unread, View};
 use crate::engine::table::{Column, Table, Value};
 use crate::loaded::Loaded;
 use crate::scan::Param;
-use crate::source::{Clauses, Role, Source, SourceColumn, TypeClass, column_reference};
+use crate::source::{Clauses, Role, Selection, Source, SourceColumn, TypeClass, column_reference};
 use crate::{events, report, scope, settings};
 
 use super::selection::{Filter, filters};
@@ -136,9 +136,11 @@ impl Call {
         let from = before.map(|step| frame.calendar.time(step - 1));
         let (mut table, newest, events) = scope::as_user(entry.owner, || {
             let source = loaded.source(entry)?;
-            let columns = source.columns()?;
-            let table = read((&source, &columns), model, (alone, from), &mut budget)?;
-            let newest = self.newest((&source, &columns), model, as_of, &mut budget)?;
+            let (table, newest) = source.pinned(|| {
+                let columns = source.columns()?;
+                let table = read((&source, &columns), model, (alone, from), &mut budget)?;
+                report::Result::Ok((table, self.newest((&source, &columns), model, as_of, &mut budget)?))
+            })?;
             let read = |source: &Source| events::read(source, roles, &mut budget);
             let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
             report::Result::Ok((table, newest, events))
@@ -200,6 +202,9 @@ impl Call {
     }
 }
 
+/// Series of which one is a small part of a table.
+const MANY_SERIES: usize = 20;
+
 /// The model's rows, those of one series only where the filter can be left to an index.
 fn read(
     (source, columns): (&Source, &[SourceColumn]),
@@ -220,9 +225,8 @@ fn read(
             predicates.push(format!("{reference} OPERATOR(pg_catalog.=) ${}::pg_catalog.{cast}", params.len()));
         }
     }
-    if !predicates.is_empty() {
-        source.hint_at_index(&roles.series, roles.time.as_deref())?;
-    }
+    let is_listed = !predicates.is_empty() && source.lists_series(&roles.series, roles.time.as_deref())?;
+    let by_index = is_listed && predicates.len() == roles.series.len() && model.spec.series.len() >= MANY_SERIES;
     let time = columns.iter().find(|column| Some(&column.name) == roles.time.as_ref());
     if let Some((from, column)) = from.zip(time) {
         let (param, cast) = moment(column, from);
@@ -232,7 +236,7 @@ fn read(
     }
     let predicate = (!predicates.is_empty()).then(|| predicates.join(" AND "));
     let selection = source.select(columns, &wanted, &Clauses { predicate, ..Clauses::default() })?;
-    source.read(&selection, &params, budget)
+    source.read(&Selection { by_index, ..selection }, &params, budget)
 }
 
 /// A comparison that PostgreSQL may answer by an index; a type whose equality is not the key's is compared here instead.

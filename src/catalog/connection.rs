@@ -121,7 +121,8 @@ impl<'a> Rows<'a> {
         (0..count).map(|index| {
             // SAFETY: the table lives until SPI_finish and has `count` rows.
             let (tuple, description) = unsafe { (*(*self.table).vals.add(index), (*self.table).tupdesc) };
-            Row { tuple, description, rows: PhantomData }
+            // SAFETY: as above.
+            unsafe { Row::new(tuple, description) }
         })
     }
 }
@@ -134,6 +135,29 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// # Safety
+    /// The tuple is one of the description; both live as long as the row.
+    pub unsafe fn new(tuple: pg_sys::HeapTuple, description: pg_sys::TupleDesc) -> Self {
+        Row { tuple, description, rows: PhantomData }
+    }
+
+    /// The role in a column that is NOT NULL.
+    ///
+    /// # Errors
+    /// [`Error::Column`] when there is no such column, it is no regrole, or NULL.
+    pub fn role(&self, name: &'static CStr) -> Result<Oid> {
+        let mut null = false;
+        // SAFETY: as in `optional`; a regrole is passed as its number.
+        unsafe {
+            let number = pg_sys::SPI_fnumber(self.description, name.as_ptr());
+            if number <= 0 || pg_sys::SPI_gettypeid(self.description, number) != pg_sys::REGROLEOID {
+                return Err(Error::Column(name));
+            }
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, number, &mut null);
+            Oid::from_datum(datum, null).ok_or(Error::Column(name))
+        }
+    }
+
     /// The value of a column, `None` for NULL.
     ///
     /// # Errors

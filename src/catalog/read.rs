@@ -5,16 +5,11 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::Oid;
 
 use super::connection::{Connection, Plan, Row, as_owner};
+use super::rows::{self, Key};
 use super::{Card, Entry, Error, Identity, Kind, Result, Size, fingerprint};
 use crate::rights;
 
 thread_local! {
-    static FIND: Plan = const { Plan::new(c"
-        SELECT m.owner::oid AS owner, v.version, v.sha256, v.kind, v.source, v.series, v.horizon, cardinality(v.series_columns) AS columns,
-               ARRAY(SELECT p.role::oid FROM sales_forecast.privilege p WHERE p.model = m.name) AS granted
-        FROM sales_forecast.model m
-        LEFT JOIN sales_forecast.version v ON v.model = m.name AND v.version = coalesce($2, m.deployed)
-        WHERE m.name = $1") };
     static BODY: Plan = const { Plan::new(c"
         SELECT body FROM sales_forecast.version WHERE model = $1 AND version = $2") };
     static CARD: Plan = const { Plan::new(c"
@@ -38,13 +33,13 @@ thread_local! {
 /// [`Error::UndefinedModel`], [`Error::UndefinedVersion`], or [`Error::NotGranted`] when the current user may not use it.
 pub fn find(model: &str, version: Option<i32>) -> Result<Entry> {
     let user = rights::current_user();
-    as_owner(|connection| {
-        let (owner, granted, entry) = lookup(connection, user, model, version)?;
-        if !rights::may_use(user, owner, &granted) {
-            return Err(Error::NotGranted { model: model.into(), owner: rights::name(owner) });
-        }
-        entry.map_or_else(|| Err(undefined_version(connection, model, version)), Ok)
-    })
+    let Deployed { owner, version } = named(user, model, version)?;
+    let key = [Key::Text(model)];
+    let granted = rows::of_key((c"privilege", c"privilege_pkey"), &key, |row| row.role(c"role"))?;
+    if !rights::may_use(user, owner, &granted) {
+        return Err(Error::NotGranted { model: model.into(), owner: rights::name(owner) });
+    }
+    entry(owner, model, version)
 }
 
 /// As [`find`], for what only an owner may do.
@@ -53,13 +48,43 @@ pub fn find(model: &str, version: Option<i32>) -> Result<Entry> {
 /// As [`find`], with [`Error::NotOwner`] in place of [`Error::NotGranted`].
 pub fn find_owned(model: &str, version: Option<i32>) -> Result<Entry> {
     let user = rights::current_user();
-    as_owner(|connection| {
-        let (owner, _, entry) = lookup(connection, user, model, version)?;
-        if !rights::may_own(user, owner) {
-            return Err(Error::NotOwner { model: model.into(), owner: rights::name(owner) });
-        }
-        entry.map_or_else(|| Err(undefined_version(connection, model, version)), Ok)
-    })
+    let Deployed { owner, version } = named(user, model, version)?;
+    if !rights::may_own(user, owner) {
+        return Err(Error::NotOwner { model: model.into(), owner: rights::name(owner) });
+    }
+    entry(owner, model, version)
+}
+
+/// Whose a model is, and the version in question.
+struct Deployed {
+    owner: Oid,
+    version: i32,
+}
+
+fn named(user: Oid, model: &str, version: Option<i32>) -> Result<Deployed> {
+    let one = |row: &Row| {
+        let version = version.map_or_else(|| row.get(c"deployed"), Ok)?;
+        Ok(Deployed { owner: row.role(c"owner")?, version })
+    };
+    let found = rows::of_key((c"model", c"model_pkey"), &[Key::Text(model)], one)?.pop();
+    found.map_or_else(|| as_owner(|connection| Err(undefined_model(connection, user, model))), Ok)
+}
+
+fn entry(owner: Oid, model: &str, version: i32) -> Result<Entry> {
+    let one = |row: &Row| {
+        let sha256: Vec<u8> = row.get(c"sha256")?;
+        let sha256 = sha256.try_into().map_err(|_| Error::Column(c"sha256"))?;
+        let size = Size {
+            series: row.get::<i64>(c"series")? as f64,
+            horizon: row.optional::<i32>(c"horizon")?.map(f64::from),
+            columns: row.get::<Vec<String>>(c"series_columns")?.len() as f64,
+        };
+        let identity = Identity { model: model.into(), version, sha256 };
+        Ok(Entry { identity, owner, kind: read_kind(row, model, version)?, source: row.get(c"source")?, size })
+    };
+    let key = [Key::Text(model), Key::Int(version)];
+    let found = rows::of_key((c"version", c"version_pkey"), &key, one)?.pop();
+    found.map_or_else(|| as_owner(|connection| Err(undefined_version(connection, model, Some(version)))), Ok)
 }
 
 /// Reads the stored bytes of a version that [`find`] has returned, where they are: they are not copied.
@@ -88,30 +113,6 @@ pub fn card(identity: &Identity) -> Result<Card> {
         let row = rows.first().ok_or_else(|| undefined_version(connection, model, Some(*version)))?;
         read_card(&row, model, *version)
     })
-}
-
-/// Owner, granted roles and, if there is such a version, its entry.
-fn lookup(
-    connection: &Connection,
-    user: Oid,
-    model: &str,
-    version: Option<i32>,
-) -> Result<(Oid, Vec<Oid>, Option<Entry>)> {
-    let rows = connection.read(&FIND, &[model.into(), version.into()])?;
-    let Some(row) = rows.first() else { return Err(undefined_model(connection, user, model)) };
-    let owner: Oid = row.get(c"owner")?;
-    let granted: Vec<Oid> = row.get(c"granted")?;
-    let Some(version) = row.optional::<i32>(c"version")? else { return Ok((owner, granted, None)) };
-    let sha256: Vec<u8> = row.get(c"sha256")?;
-    let identity =
-        Identity { model: model.into(), version, sha256: sha256.try_into().map_err(|_| Error::Column(c"sha256"))? };
-    let kind = read_kind(&row, model, version)?;
-    let size = Size {
-        series: row.get::<i64>(c"series")? as f64,
-        horizon: row.optional::<i32>(c"horizon")?.map(f64::from),
-        columns: f64::from(row.get::<i32>(c"columns")?),
-    };
-    Ok((owner, granted, Some(Entry { identity, owner, kind, source: row.get(c"source")?, size })))
 }
 
 fn read_kind(row: &Row<'_>, model: &str, version: i32) -> Result<Kind> {

@@ -2,6 +2,7 @@
 
 use super::blend::{Opinion, Said};
 use super::classical::Method;
+use super::config::Loss;
 use super::error::Result;
 use super::expert::Expert;
 use super::features::adjusted::Adjusted;
@@ -142,8 +143,14 @@ impl Model {
         let loss = &member.expert.loss(&self.spec.loss);
         let each = loss.outputs();
         for (((at, lead), norm), output) in block.iter().zip(norms).zip(outputs.chunks_exact(targets * each)) {
+            let sums = &mut quantiles.series_mut(*at)[lead * levels..][..targets * levels];
+            if let Loss::Pinball { .. } = loss {
+                let values = norm.expanded(output);
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * finite(value));
+                continue;
+            }
             let expand = |value: f32| share * finite(norm.expand(value));
-            let values = quantiles.series_mut(*at)[lead * levels..].chunks_exact_mut(levels);
+            let values = sums.chunks_exact_mut(levels);
             let means = &mut means.series_mut(*at)[*lead..];
             let scale = match loss.has_quantiles() {
                 true => f32::NAN,

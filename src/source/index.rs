@@ -1,47 +1,40 @@
 //! Whether single series of a table are found by an index, or only by reading all of it.
+#![allow(unsafe_code)]
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use super::{CATALOGUE_BYTES, Source, cell};
-use crate::engine::budget::Budget;
-use crate::engine::table::Value;
+use pgrx::PgRelation;
+use pgrx::pg_sys::{self, ForkNumber, Oid};
+
+use super::{Source, relation};
 use crate::names;
-use crate::plans::Life;
 use crate::report::{self, Result};
-use crate::scan::{self, Kind, Param};
 
-/// Tables of 32 MB at least without an index that begins with one of the columns. Run with pg_catalog first.
-const LACKS: &str = "
-    SELECT true FROM pg_catalog.pg_class AS c
-    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'm')
-      AND pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog.>=) 33554432 AND NOT EXISTS (
-      SELECT FROM pg_catalog.pg_index AS i
-      JOIN pg_catalog.pg_attribute AS a
-        ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0]
-      WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid AND i.indisvalid
-        AND a.attname::pg_catalog.text IN (SELECT pg_catalog.jsonb_array_elements_text($2)))";
+/// A table without an index is small up to here.
+const SMALL: u64 = 32 << 20;
 
 thread_local! {
-    static LOOKED_AT: RefCell<HashSet<String>> = RefCell::default();
+    /// Whether an index lists single series, by the table and their columns.
+    static LOOKED_AT: RefCell<HashMap<(String, Vec<String>), bool>> = RefCell::default();
 }
 
 impl Source {
-    /// Says once in a session which index a table lacks when single series are asked for.
+    /// Whether a B-tree index of a table begins with the columns that name a series. Looked up once in a session; then it
+    /// is also said which index a table lacks.
     ///
     /// # Errors
-    /// Those of [`scan::scan`].
-    pub fn hint_at_index(&self, series: &[String], time: Option<&str>) -> Result<()> {
-        let Source::Relation { .. } = self else { return Ok(()) };
-        let name = self.to_string();
-        if !LOOKED_AT.with_borrow_mut(|names| names.insert(name.clone())) {
-            return Ok(());
+    /// What PostgreSQL raises itself.
+    pub fn lists_series(&self, series: &[String], time: Option<&str>) -> Result<bool> {
+        let Source::Relation { .. } = self else { return Ok(false) };
+        let key = (self.to_string(), series.to_vec());
+        if let Some(lists) = LOOKED_AT.with_borrow(|known| known.get(&key).copied()) {
+            return Ok(lists);
         }
-        let columns = serde_json::json!(series).to_string();
-        let params = [Param::Text(&name), Param::Jsonb(&columns)];
-        let lacks = |budget: &mut Budget| scan::scan(LACKS, &params, &[Kind::Category], budget, Life::Kept);
-        let table = self.pinned(|| lacks(&mut Budget::new(CATALOGUE_BYTES)))?;
-        if table.rows > 0 && cell(&table, 0, 0) == Value::Bool(true) {
+        let name = &key.0;
+        let Some(relation) = relation::number(name) else { return Ok(false) };
+        let Found { lists, lacks } = look_at(relation, series);
+        if lacks {
             let columns = series.iter().map(String::as_str).chain(time);
             let columns: Vec<String> = columns.map(names::quote_if_needed).collect();
             report::notice_with_hint(
@@ -49,6 +42,43 @@ impl Source {
                 &format!("CREATE INDEX ON {name} ({});", columns.join(", ")),
             );
         }
-        Ok(())
+        LOOKED_AT.with_borrow_mut(|known| known.insert(key, lists));
+        Ok(lists)
+    }
+}
+
+/// What the indexes of a relation are to its series.
+struct Found {
+    /// A B-tree index begins with all of their columns, in any order.
+    lists: bool,
+    /// The relation is large, and no index begins with one of them.
+    lacks: bool,
+}
+
+fn look_at(relation: Oid, series: &[String]) -> Found {
+    let lock = pg_sys::AccessShareLock as i32;
+    // SAFETY: the relation was just found, and a scan of it follows: it is locked no further than that scan would; an index
+    // of its list exists while it is locked.
+    unsafe {
+        let relation = PgRelation::with_lock(relation, lock);
+        let kind = (*relation.rd_rel).relkind as u8;
+        let columns = relation.tuple_desc();
+        let is_of_series = |number: i16| {
+            let column = usize::try_from(number - 1).ok().and_then(|at| columns.get(at));
+            column.is_some_and(|column| series.iter().any(|name| name == column.name()))
+        };
+        let (mut lists, mut begins) = (false, false);
+        for index in relation.indices(lock) {
+            let own = &*index.rd_index;
+            let keys = own.indkey.values.as_slice(usize::try_from(own.indnkeyatts).unwrap_or(0));
+            let is_whole =
+                pg_sys::heap_attisnull(index.rd_indextuple, pg_sys::Anum_pg_index_indpred as i32, std::ptr::null_mut());
+            let leads = keys.len() >= series.len() && keys[..series.len()].iter().all(|number| is_of_series(*number));
+            begins |= own.indisvalid && keys.first().is_some_and(|number| is_of_series(*number));
+            lists |= own.indisvalid && is_whole && leads && (*index.rd_rel).relam == pg_sys::BTREE_AM_OID;
+        }
+        let pages = || pg_sys::RelationGetNumberOfBlocksInFork(relation.as_ptr(), ForkNumber::MAIN_FORKNUM);
+        let is_large = || u64::from(pages()) * u64::from(pg_sys::BLCKSZ) >= SMALL;
+        Found { lists, lacks: !begins && matches!(kind, b'r' | b'm') && is_large() }
     }
 }

@@ -17,14 +17,18 @@ pub(super) struct Found {
     pub is_temporary: bool,
 }
 
+/// The number of a relation by the search_path in force.
+pub(super) fn number(name: &str) -> Option<Oid> {
+    // SAFETY: the function takes one text.
+    unsafe { direct_function_call::<Oid>(pg_sys::to_regclass, &[name.into_datum()]) }
+}
+
 /// Finds a relation by the search_path in force; one that has rows and that the current user may read, at least in part.
 ///
 /// # Errors
 /// [`SourceError::NoRelation`], [`SourceError::NotATable`], [`SourceError::NoRight`].
 pub(super) fn readable(name: &str) -> Result<Found> {
-    // SAFETY: the function takes one text.
-    let relation = unsafe { direct_function_call::<Oid>(pg_sys::to_regclass, &[name.into_datum()]) };
-    let found = relation.and_then(|relation| Some((relation, found(relation)?)));
+    let found = number(name).and_then(|relation| Some((relation, found(relation)?)));
     let (relation, found) = found.ok_or_else(|| SourceError::NoRelation { name: name.to_owned() })?;
     // SAFETY: a look-up by number in the catalogue's cache.
     let kind = unsafe { pg_sys::get_rel_relkind(relation) };

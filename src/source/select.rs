@@ -114,6 +114,8 @@ pub struct Selection {
     pub kinds: Vec<Kind>,
     /// Rows may come in an order that differs from run to run, from parallel workers.
     pub any_order: bool,
+    /// Rows are few of many and listed by an index, which PostgreSQL is to follow whatever it expects of it.
+    pub by_index: bool,
 }
 
 /// A column of the source inside [`Clauses`].
@@ -143,7 +145,7 @@ pub(super) fn select(
         query += &format!(" LIMIT {limit}");
     }
     let kinds = wanted.iter().map(|(_, role)| role.kind()).collect();
-    Ok(Selection { query, kinds, any_order: false })
+    Ok(Selection { query, kinds, any_order: false, by_index: false })
 }
 
 /// The column, cast where the scan cannot read its type.

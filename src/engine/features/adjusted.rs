@@ -16,7 +16,7 @@ impl StepFeatures {
         let plain = |series: usize| -> Vec<f32> {
             let (level, values) = steps.values(series);
             let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
-            values.iter().map(|value| if value.is_nan() { *value } else { norm.expand(*value) }).collect()
+            norm.expanded(values)
         };
         let panel = panel.with_histories((0..panel.series.len()).map(plain));
         Adjusted { steps, panel }

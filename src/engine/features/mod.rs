@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Loss;
-use super::network::Embedding;
+use super::network::{Embedding, wide};
 use super::panel::Panel;
 
 pub mod adjusted;
 mod effects;
+mod logarithm;
 pub mod rows;
 pub mod statics;
 pub mod step;
@@ -45,21 +46,40 @@ const MOST_LOG: f32 = 60.0;
 
 impl Norm {
     /// From a value to what the network learns.
+    #[inline(always)]
     pub fn compress(&self, value: f32) -> f32 {
         let value = match self.log_level {
-            Some(level) => (value.abs() / level).ln_1p().copysign(value),
+            Some(level) => logarithm::ln_1p(value.abs() / level).copysign(value),
             None => value,
         };
         (value - self.center) / self.scale
     }
 
     /// From an output to a value.
+    #[inline(always)]
     pub fn expand(&self, output: f32) -> f32 {
         let value = self.center + self.scale * output;
         match self.log_level {
-            Some(level) => level * value.abs().min(MOST_LOG).exp_m1().copysign(value),
+            Some(level) => level * logarithm::exp_m1(value.abs().min(MOST_LOG)).copysign(value),
             None => value,
         }
+    }
+
+    /// [`Norm::compress`] of many values; what is unknown stays so.
+    pub fn compressed(&self, values: &[f32]) -> Vec<f32> {
+        self.each(values, Norm::compress)
+    }
+
+    /// [`Norm::expand`] of many outputs; what is unknown stays so.
+    pub fn expanded(&self, outputs: &[f32]) -> Vec<f32> {
+        self.each(outputs, |norm, output| if output.is_nan() { output } else { norm.expand(output) })
+    }
+
+    #[inline(always)]
+    fn each(&self, values: &[f32], map: impl Fn(&Norm, f32) -> f32) -> Vec<f32> {
+        let mut mapped = values.to_vec();
+        wide(|| mapped.iter_mut().for_each(|value| *value = map(self, *value)));
+        mapped
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::metrics;
 use super::super::network::Embedding;
 use super::super::panel::{Known, Panel};
 use super::super::scaling::{Scaler, quantile};
+use super::logarithm::{exp_m1, ln_1p};
 use super::statics::{Identity, Statics};
 use super::{Measure, Norm, Sample};
 
@@ -163,15 +164,14 @@ impl Prepared<'_> {
         let window = &history[history.len().saturating_sub(lookback)..];
         // Logarithms are taken once, for the norm and for the inputs.
         let plain = Norm { center: 0.0, scale: 1.0, log_level: self.features.log.then_some(1.0) };
-        let shown = |value: &f32| if value.is_nan() { *value } else { plain.compress(*value) };
-        let window: Vec<f32> = window.iter().map(shown).collect();
+        let window = plain.compressed(window);
         let norm = match measure {
             Measure::Deviation => self.norm(&window),
             _ => Norm { center: 0.0, scale: unit(history, &window), log_level: None },
         };
         let seen = |value: f32| match measure {
             Measure::Deviation => ((value - norm.center) / norm.scale).clamp(-MOST_INPUT, MOST_INPUT),
-            _ => norm.compress(value).abs().ln_1p().copysign(value).clamp(-MOST_INPUT, MOST_INPUT),
+            _ => ln_1p(norm.compress(value).abs()).copysign(value).clamp(-MOST_INPUT, MOST_INPUT),
         };
         numeric.fill(0.0);
         let (values, rest) = numeric.split_at_mut(lookback);
@@ -253,7 +253,7 @@ impl Prepared<'_> {
     pub fn targets(&self, sample: Sample, norm: &Norm, target: &mut [f32], weight: &mut [f32]) {
         let values = &self.panel.history(sample.series)[sample.origin..];
         let series_scale = self.scales[sample.series];
-        let level = norm.log_level.map_or(1.0, |_| 1.0 + norm.center.abs().min(30.0).exp_m1());
+        let level = norm.log_level.map_or(1.0, |_| 1.0 + exp_m1(norm.center.abs().min(30.0)));
         let share = norm.scale * level / series_scale;
         let (share, most) = match self.features.measure {
             Measure::Count => (1.0, MOST_COUNT),

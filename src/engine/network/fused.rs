@@ -12,6 +12,8 @@ use super::{Inputs, Scratch, Shape};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Chunk {
     rows: usize,
+    /// Where no more than the first outputs of a single row are wanted.
+    pub first: Option<usize>,
     codes: Vec<u32>,
     /// By buffer of the plan.
     values: Vec<Values>,
@@ -56,7 +58,11 @@ impl Chunk {
         for Step { from, into, begins, kind, .. } in &plan.steps {
             let mut values = std::mem::take(&mut self.values[*into]);
             let input = &self.values[*from].value;
-            let size = self.rows * plan.widths[*into];
+            let width = plan.widths[*into];
+            let size = match self.first.filter(|_| *into == plan.output && plan.output_is_dense()) {
+                Some(first) => first.min(width),
+                None => self.rows * width,
+            };
             values.value.resize(size, 0.0);
             match kind {
                 Kind::Mix(terms) => {
@@ -168,10 +174,10 @@ fn code_at(plan: &Plan, codes: &[u32], row: usize, column: usize) -> usize {
     if code < plan.slots[column].dims[0] { code } else { 0 }
 }
 
-/// Adds `input weight + bias` to the output, or puts it there.
+/// Adds `input weight + bias` to the output, or puts it there; of a single row it may be the first part.
 fn dense(layer: &Dense, plan: &Plan, parameters: View, input: &[f32], begins: bool, output: &mut [f32]) {
-    let (n, k) = (layer.outputs, layer.inputs);
-    let bias = layer.bias.map(|bias| plan.slots[bias].of(parameters.values()));
+    let (n, k) = (layer.outputs.min(output.len()), layer.inputs);
+    let bias = layer.bias.map(|bias| &plan.slots[bias].of(parameters.values())[..n]);
     match (bias, begins) {
         (Some(bias), true) => output.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
         (Some(bias), false) => output.chunks_exact_mut(n).for_each(|row| {

@@ -24,6 +24,7 @@ mod team;
 mod trainer;
 
 pub use architecture::Architecture;
+pub(super) use kernel::wide;
 pub use optimizer::learning_rate;
 use parameters::Parameters;
 use plan::{Plan, Slot, Start};
@@ -171,6 +172,18 @@ impl Network {
         let mut scratch = Scratch::default();
         self.forward_in(inputs, &mut scratch)?;
         Ok(scratch.output)
+    }
+
+    /// The first outputs of every row, `[rows, first]`; of one row alone no others are computed.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] when the device fails.
+    pub fn forward_first(&self, inputs: &Inputs, first: usize) -> Result<Vec<f32>> {
+        let mut scratch = Scratch::default();
+        scratch.chunk.first = (inputs.rows == 1).then_some(first);
+        let output = self.forward_in(inputs, &mut scratch)?;
+        let rows = output.chunks_exact(output.len() / inputs.rows.max(1));
+        Ok(rows.flat_map(|row| &row[..first]).copied().collect())
     }
 
     /// [`Network::forward`] over and over: what is written to is kept.

@@ -132,6 +132,13 @@ impl Plan {
         self.widths.len() - 1
     }
 
+    /// Whether every output is a product of its own with a column of weights, so that some can be had without the others.
+    pub fn output_is_dense(&self) -> bool {
+        let width = self.widths[self.output];
+        let is_dense = |kind: &Kind| matches!(kind, Kind::Dense(layer) if layer.outputs == width);
+        self.steps.iter().filter(|step| step.into == self.output).all(|step| is_dense(&step.kind))
+    }
+
     fn slot(&mut self, name: &str, dims: Vec<usize>, start: Start) -> usize {
         let slot = Slot { name: name.into(), dims, offset: self.parameters, start, is_weight: false };
         self.parameters += slot.len();

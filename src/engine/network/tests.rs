@@ -344,7 +344,8 @@ fn stored_tensors_make_the_same_network() {
     }
 }
 
-/// A row alone is read by the weights as they are stored, rows together by the turned ones.
+/// A row alone is read by the weights as they are stored, rows together by the turned ones; the first outputs are the same
+/// without the others.
 #[test]
 fn a_row_alone_says_what_it_says_among_others() {
     for architecture in architectures() {
@@ -354,6 +355,14 @@ fn a_row_alone_says_what_it_says_among_others() {
         for (row, among) in together.chunks_exact(shape.outputs).enumerate() {
             let alone = network.forward(&fused::slice(&shape, &batch.inputs(), row, 1)).expect("CPU");
             assert!(alone.iter().zip(among).all(|(a, b)| (a - b).abs() < 1e-5), "{alone:?} is not {among:?}");
+        }
+        for (rows, all) in
+            [(1, network.forward(&fused::slice(&shape, &batch.inputs(), 0, 1)).expect("CPU")), (3, together)]
+        {
+            let inputs = fused::slice(&shape, &batch.inputs(), 0, rows);
+            let first = network.forward_first(&inputs, 1).expect("CPU");
+            let wanted: Vec<f32> = all.chunks_exact(shape.outputs).map(|row| row[0]).collect();
+            assert_eq!(first, wanted);
         }
     }
 }

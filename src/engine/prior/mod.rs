@@ -65,20 +65,20 @@ impl Prior {
                 let mut numeric = vec![0.0; rows.len() * width];
                 let inputs = numeric.chunks_exact_mut(width).zip(rows);
                 let norms: Vec<_> = inputs.map(|(inputs, row)| self.sight.inputs(row, inputs)).collect();
-                let output = self.network.forward(&Inputs { rows: rows.len(), numeric: &numeric, codes: &[] })?;
                 let count = self.sight.horizon.min(horizon - start);
+                let inputs = Inputs { rows: rows.len(), numeric: &numeric, codes: &[] };
+                let output = self.network.forward_first(&inputs, count * levels)?;
                 let mut medians: Vec<Vec<f32>> = Vec::new();
                 // The spread of forecasts that stand on forecasts grows like a random walk's.
                 let growth = ((start / self.sight.horizon + 1) as f32).sqrt();
-                for ((sums, norm), output) in
-                    sums.iter_mut().zip(norms).zip(output.chunks_exact(self.sight.horizon * levels))
-                {
+                for ((sums, norm), output) in sums.iter_mut().zip(norms).zip(output.chunks_exact(count * levels)) {
                     let mut own = Vec::with_capacity(count);
-                    for (step, output) in output.chunks_exact(levels).take(count).enumerate() {
-                        let middle = norm.expand(output[levels / 2]);
+                    let values = norm.expanded(output);
+                    for (step, values) in values.chunks_exact(levels).enumerate() {
+                        let middle = values[levels / 2];
                         let sums = &mut sums[(start + step) * levels..][..levels];
-                        for (sum, output) in sums.iter_mut().zip(output) {
-                            *sum += share * (middle + growth * (norm.expand(*output) - middle));
+                        for (sum, value) in sums.iter_mut().zip(values) {
+                            *sum += share * (middle + growth * (value - middle));
                         }
                         own.push(middle);
                     }

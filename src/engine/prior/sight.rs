@@ -40,7 +40,7 @@ impl Sight {
         let log_level = log.then_some(1.0);
         let plain = Norm { center: 0.0, scale: 1.0, log_level };
         let window = &history[history.len().saturating_sub(lookback.max(blocks * season))..];
-        let values: Vec<f32> = window.iter().map(|y| if y.is_nan() { *y } else { plain.compress(*y) }).collect();
+        let values = plain.compressed(window);
         let newest = &values[values.len().saturating_sub(lookback)..];
         let (center, size) = (mean(&values[values.len().saturating_sub(season.max(2))..]), mean_size(newest));
         let center = center.or_else(|| mean(newest)).unwrap_or(0.0);

@@ -51,6 +51,17 @@ SELECT count(*) FROM forecast('wide', series => '{"sku": 1}');
 SELECT count(*) FROM forecast('wide', series => '{"sku": 1}');
 SET client_min_messages = warning;
 
+-- One series of many is read along the index, where the planner would read a small table as a whole.
+CREATE TABLE shelf AS SELECT s AS sku, date '2020-01-01' + d AS day, s + d % 7 AS qty FROM generate_series(0, 99) AS d, generate_series(1, 20) AS s;
+CREATE INDEX shelf_series ON shelf (sku, day);
+ANALYZE shelf;
+CALL forecast_train(model => 'shelf', source => 'shelf', target => 'qty', time_column => 'day', series_columns => '{sku}', horizon => 7,
+  options => '{"method": "mean"}') \g /dev/null
+BEGIN;
+SELECT count(*) FROM forecast('shelf', series => '{"sku": 7}');
+SELECT pg_stat_get_xact_tuples_fetched('shelf_series'::regclass) > 0 AS along_the_index;
+COMMIT;
+
 -- Rows of a regression model, in batches and one by one.
 CREATE TABLE facts AS SELECT i AS id, i % 10 AS a, (ARRAY['x', 'y'])[1 + i % 2] AS b, i % 10 + 5 * (i % 2) AS y FROM generate_series(1, 500) AS i;
 CALL forecast_train(model => 'facts', source => 'facts', target => 'y', features => '{a,b}',
@@ -80,6 +91,6 @@ RESET ROLE;
 SET sales_forecast.max_memory = 16;
 SELECT count(*) FROM forecast_rows('facts', 'SELECT i AS a, i::text AS b FROM generate_series(1, 1000000) AS i');
 RESET sales_forecast.max_memory;
-SELECT forecast_drop('served'), forecast_drop('facts'), forecast_drop('wide');
+SELECT forecast_drop('served'), forecast_drop('facts'), forecast_drop('wide'), forecast_drop('shelf');
 DROP SCHEMA serving CASCADE;
 DROP ROLE serving_caller;

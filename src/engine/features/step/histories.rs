@@ -33,11 +33,13 @@ impl Histories {
         let history = panel.history(series);
         let level = first_level(history, features.least_history()).unwrap_or(features.usual_level);
         let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
-        let value = |(step, y): (usize, &f32)| match y.is_nan() || features.is_forced_zero(panel, series, step) {
-            true => f32::NAN,
-            false => norm.compress(*y) - features.effects.at(panel, series, step as i64),
-        };
-        let values: Vec<f32> = history.iter().enumerate().map(value).collect();
+        let mut values = norm.compressed(history);
+        for (step, value) in values.iter_mut().enumerate().filter(|(_, value)| !value.is_nan()) {
+            match features.is_forced_zero(panel, series, step) {
+                true => *value = f32::NAN,
+                false => *value -= features.effects.at(panel, series, step as i64),
+            }
+        }
         self.levels.push(level);
         self.sums.push(sums(&values));
         self.values.push(values);
