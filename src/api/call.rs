@@ -18,6 +18,7 @@ use crate::source::{Clauses, Role, Selection, Source, SourceColumn, TypeClass, c
 use crate::{events, report, scope, settings};
 
 use super::selection::{Filter, filters};
+use super::time::Class;
 use super::train;
 
 pub(super) struct Call {
@@ -155,7 +156,9 @@ impl Call {
             filter.describe(&mut table, roles)?;
         }
         let unread = before.map(|before| Unread { before, known: &model.spec.series });
-        let view = View { as_of, newest, unread, most_memory: Some(settings::max_memory()) };
+        let clock = loaded.time_class.unwrap_or(Class::Local).now();
+        let most_memory = Some(settings::max_memory());
+        let view = View { as_of, clock: Some(clock), newest, unread, most_memory };
         let mut panel = match Panel::build(&table, roles, &model.spec.options, frame, view) {
             Err(Error::AllNull { .. }) if alone.is_some() => return Ok((None, None)),
             panel => panel?,
@@ -163,7 +166,9 @@ impl Call {
         drop(table);
         // Forecasts beyond the horizon are made a whole horizon at a time.
         panel.plan(&frame.events, &events, self.horizon + model.spec.horizon, view)?;
-        Ok((Some(panel), newest.map(|time| frame.calendar.step(time) + 1)))
+        let open = frame.calendar.step(clock);
+        let end = |time| frame.calendar.step(time) + i64::from(frame.calendar.step(time) != open);
+        Ok((Some(panel), newest.map(end)))
     }
 
     /// The newest known time of all series, where it decides on the end of the few that are read.

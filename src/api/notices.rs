@@ -84,6 +84,13 @@ pub fn summarise(Trained { model, levels, .. }: &Trained) {
         summary.filled,
         summary.outliers,
     ));
+    if summary.is_open {
+        let period = spec.frame.calendar.frequency;
+        report::notice_with_hint(
+            &format!("the newest {period} is not over: what it holds so far is left out, and forecasts begin with it"),
+            "forecast(..., as_of => now()) takes it for all of it.",
+        );
+    }
     if let Some(share) = summary.unfinished {
         let period = spec.frame.calendar.frequency;
         report::notice_with_hint(

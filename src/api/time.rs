@@ -22,6 +22,14 @@ impl Class {
         Some(if column.class == TypeClass::TimestampTz { Class::Timestamptz } else { Class::Local })
     }
 
+    /// The engine's time of now().
+    #[allow(unsafe_code)]
+    pub fn now(self) -> i64 {
+        // SAFETY: called in a transaction, as every function is.
+        let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+        TimestampWithTimeZone::try_from(now).map_or(i64::MAX, |now| self.engine(now))
+    }
+
     /// The engine's time as SQL has it; local times are read in the session's zone.
     #[allow(unsafe_code)]
     pub fn sql(self, micros: i64) -> TimestampWithTimeZone {

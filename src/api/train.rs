@@ -182,14 +182,13 @@ pub(super) fn request(call: &Call, columns: &[SourceColumn]) -> crate::engine::R
         }
     };
     let (device, device_name) = device::choose()?;
-    let zone = match time::Class::of(columns, call.roles.time.as_deref()) {
-        Some(time::Class::Timestamptz) => Some(time::zone()),
-        _ => None,
-    };
+    let class = time::Class::of(columns, call.roles.time.as_deref());
+    let zone = (class == Some(time::Class::Timestamptz)).then(time::zone);
     Ok(Request {
         horizon,
         frequency: call.frequency,
         zone,
+        clock: class.map(time::Class::now),
         device,
         device_name,
         threads: settings::threads(),

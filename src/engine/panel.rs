@@ -70,6 +70,9 @@ pub struct Summary {
     /// Holidays and events of fewer than two days in the history.
     #[serde(default)]
     pub unseen_events: Vec<String>,
+    /// The newest step is not over by the clock: what it holds so far was left out.
+    #[serde(default)]
+    pub is_open: bool,
     /// Per cent of what is usual that the newest step holds, where it seems not to be over.
     #[serde(default)]
     pub unfinished: Option<u32>,
@@ -91,12 +94,27 @@ pub struct Panel {
 pub struct View<'a> {
     /// Rows behind this time count as planned ones.
     pub as_of: Option<i64>,
+    /// What time it is, where `as_of` is not given: the step that it lies in is not over, so if that is the newest known one
+    /// its rows count as planned too.
+    pub clock: Option<i64>,
     /// The newest time at which any series of the source is known, where the rows are not all of it.
     pub newest: Option<i64>,
     /// Where not all of the history was read.
     pub unread: Option<Unread<'a>>,
     /// Bytes; `None` is no limit.
     pub most_memory: Option<u64>,
+}
+
+impl View<'_> {
+    /// The last step whose values count, by the newest time of any.
+    fn now(&self, calendar: &Calendar, newest: Option<i64>) -> i64 {
+        let newest = newest.max(self.newest).map(|time| calendar.step(time));
+        match (self.as_of, self.clock.map(|time| calendar.step(time))) {
+            (Some(time), _) => calendar.step(time),
+            (None, Some(clock)) if newest == Some(clock) => clock - 1,
+            _ => i64::MAX,
+        }
+    }
 }
 
 /// Rows before a step, which do not count, and the series, sorted by key, that may have some.

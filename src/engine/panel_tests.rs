@@ -33,10 +33,13 @@ fn table(rows: &[(i64, &str, f32, f32)]) -> Table {
 }
 
 fn panel(rows: &[(i64, &str, f32, f32)], options: &Options, as_of: Option<i64>) -> Panel {
+    seen(rows, options, View { as_of: as_of.map(|day| day * DAY), ..View::default() })
+}
+
+fn seen(rows: &[(i64, &str, f32, f32)], options: &Options, view: View) -> Panel {
     let table = table(rows);
     let frame = Frame::learn(&table, &roles(), Some(Frequency::Days(1)), None).expect("a frequency is given");
-    Panel::build(&table, &roles(), options, &frame, View { as_of: as_of.map(|day| day * DAY), ..View::default() })
-        .expect("good rows")
+    Panel::build(&table, &roles(), options, &frame, view).expect("good rows")
 }
 
 const NULL: f32 = f32::NAN;
@@ -67,6 +70,26 @@ fn as_of_hides_what_came_later_but_not_the_plan() {
     let panel = panel(&rows, &Options::default(), Some(2));
     assert_eq!(panel.history(0), [1.0, 2.0]);
     assert_eq!(panel.covariate(0, 0), [0.0, 0.0, 1.0]);
+}
+
+/// Day 3 has just begun: its sales count as planned, whoever has some. By an older or a future newest day nothing is left out.
+#[test]
+fn a_newest_day_that_is_not_over_does_not_count() {
+    let rows = [(1, "a", 1.0, 0.0), (2, "a", 2.0, 0.0), (3, "a", 99.0, 1.0), (1, "b", 5.0, 0.0), (2, "b", 6.0, 0.0)];
+    let at = |clock: i64, newest: Option<i64>, rows: &[(i64, &str, f32, f32)]| {
+        let view = View { clock: Some(clock * DAY + DAY / 3), newest: newest.map(|day| day * DAY), ..View::default() };
+        seen(rows, &Options::default(), view)
+    };
+    let open = at(3, None, &rows);
+    assert_eq!((open.history(0), open.history(1), open.summary.is_open), (&[1.0, 2.0][..], &[5.0, 6.0][..], true));
+    assert_eq!(open.covariate(0, 0), [0.0, 0.0, 1.0]);
+    for clock in [2, 4] {
+        let whole = at(clock, None, &rows);
+        assert_eq!((whole.history(0), whole.summary.is_open), (&[1.0, 2.0, 99.0][..], false));
+    }
+    // One series alone, beside others that have sold on day 3.
+    let alone = at(3, Some(3), &rows[3..]);
+    assert_eq!((alone.history(0), alone.summary.is_open), (&[5.0, 6.0][..], true));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Request {
     pub frequency: Option<Frequency>,
     /// Time zone of a timestamptz column.
     pub zone: Option<String>,
+    /// What time it is: a newest step that is not over is left out.
+    pub clock: Option<i64>,
     pub device: Device,
     pub device_name: String,
     pub threads: usize,
@@ -38,6 +40,7 @@ impl Request {
             horizon: None,
             frequency: None,
             zone: None,
+            clock: None,
             device: Device::Cpu,
             device_name: "cpu".into(),
             threads: 1,

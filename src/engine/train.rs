@@ -58,7 +58,7 @@ pub(super) fn lay(
     let Request { roles, options, .. } = request;
     progress(Progress { stage: "cleaning", done: 0.0, loss: f32::NAN });
     let mut frame = Frame::learn(&table, roles, request.frequency, request.zone.as_deref())?;
-    let view = View { most_memory: Some(request.most_memory), ..View::default() };
+    let view = View { clock: request.clock, most_memory: Some(request.most_memory), ..View::default() };
     let mut panel = Panel::build(table, roles, options, &frame, view)?;
     if panel.series.len() > request.most_series {
         return Err(Error::TooManySeries { count: panel.series.len(), limit: request.most_series });

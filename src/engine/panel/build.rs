@@ -24,6 +24,8 @@ pub(super) struct Placed {
     grouped: Grouped,
     /// The cell of each.
     cells: Vec<u32>,
+    /// The last step whose values count.
+    now: i64,
 }
 
 impl Placed {
@@ -61,13 +63,12 @@ impl Panel {
         panel.statics = statics(&table, roles, &panel.series, &placed)?;
         panel.summary.steps = panel.series.iter().map(|series| series.len).sum();
         roles.time.iter().chain([&roles.target]).for_each(|name| release(&mut table, name));
-        let now = view.as_of.map_or(i64::MAX, |time| panel.calendar.step(time));
         let mut column = 0;
         for encoder in &frame.encoders {
             let inputs = encoder.categories.as_ref().map_or(1, Vec::len);
             let mut targets = vec![vec![f32::NAN; panel.target.len()]; inputs];
             let placed = panel.series.iter().enumerate().flat_map(|(series, described)| {
-                let newest = if encoder.known == Known::Ahead { i64::MAX } else { now };
+                let newest = if encoder.known == Known::Ahead { i64::MAX } else { placed.now };
                 let seen = usize::try_from(newest.saturating_sub(described.first).saturating_add(1)).unwrap_or(0);
                 let end = described.offset.saturating_add(seen);
                 let cells = placed.cells[placed.grouped.range(series)].iter().zip(placed.rows(series));
@@ -97,15 +98,17 @@ impl Panel {
             (numbers(table, &roles.target)?, times(table, roles.time.as_deref().unwrap_or_default())?);
         let stockouts = options.stockout_column.as_ref().map(|column| numbers(table, column)).transpose()?;
         let (calendar, season) = (self.calendar.clone(), self.calendar.season());
-        let now = view.as_of.map_or(i64::MAX, |time| calendar.step(time));
+        let valued = || times.iter().zip(&target.values).filter(|(_, value)| !value.is_nan()).map(|(time, _)| *time);
+        let now = view.now(&calendar, valued().max());
+        self.summary.is_open = view.as_of.is_none() && now < i64::MAX;
         let known = |(step, row): &(i64, u32)| *step <= now && !target.values[*row as usize].is_nan();
-        let visible = |time: &i64| view.as_of.is_none() || calendar.step(*time) <= now;
-        let valued = times.iter().zip(&target.values).filter(|(time, value)| !value.is_nan() && visible(time));
-        let newest = valued.map(|(time, _)| *time).max().map(|time| calendar.step(time));
+        let visible = |time: &i64| now == i64::MAX || calendar.step(*time) <= now;
+        let newest = valued().filter(visible).max().map(|time| calendar.step(time));
         let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
         let before = view.unread.map_or(i64::MIN, |unread| unread.before);
         let owners = owner.iter().zip(times).map(|(owner, time)| (calendar.step(*time) >= before).then_some(*owner));
-        let mut placed = Placed { grouped: Grouped::new(keys.len(), owners), cells: Vec::with_capacity(table.rows) };
+        let mut placed =
+            Placed { grouped: Grouped::new(keys.len(), owners), cells: Vec::with_capacity(table.rows), now };
         drop(owner);
         let mut values = Vec::with_capacity(table.rows);
         let mut own: Vec<(i64, u32)> = Vec::new();

@@ -61,7 +61,15 @@ INSERT INTO base VALUES ('2020-04-10', 3, 'A', true, 'small', 4, 0);
 SELECT fit('base', 'qty', 'day', '{store,sku}', 7);
 SELECT series, method FROM forecast_series('r') WHERE method <> 'network';
 SELECT count(*) FROM forecast('r');
--- A newest day that is not over is told.
+-- Of a day that is not over by the clock nothing counts unless it is asked for: forecasts begin with it, of all series and of one that has sold nothing today.
+CREATE TABLE live AS SELECT current_date - 59 + d AS day, s AS store, chr(64 + k) AS sku, CASE d WHEN 59 THEN 1 ELSE 10 * s END AS qty
+  FROM generate_series(0, 59) AS d, generate_series(1, 2) AS s, generate_series(1, 2) AS k WHERE d < 59 OR s = 1;
+SELECT fit('live', 'qty', 'day', '{store,sku}', 7, options => '{"method": "naive"}');
+SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r') GROUP BY series ORDER BY series;
+SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 1, "sku": "A"}') GROUP BY series;
+SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 2, "sku": "A"}') GROUP BY series;
+SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 1, "sku": "A"}', as_of => now()) GROUP BY series;
+-- A newest day that seems not to be over is told.
 SELECT fit('SELECT day, store, sku, CASE day WHEN ''2020-03-14'' THEN 0.2 ELSE 1 END * qty AS qty FROM base WHERE store < 3 AND day <= ''2020-03-14''', 'qty', 'day', '{store,sku}', 7);
 -- Options.
 SELECT fit('base', 'qty', 'day', '{store,sku}', 7, options => '{"aggregate": "mean", "missing": "interpolate", "outliers": "clip", "lower_bound": 3, "upper_bound": 9, "scaling": "robust", "layout": "step", "series_end": "common"}');
