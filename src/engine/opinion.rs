@@ -26,6 +26,7 @@ impl Model {
     /// [`super::error::Error::Numeric`] when a network fails.
     pub(super) fn opinions(&self, panel: &Panel, wanted: &[usize], experts: &[Expert]) -> Result<Vec<Opinion>> {
         let varies: Vec<bool> = wanted.iter().map(|series| varies(panel.history(*series))).collect();
+        let largest: Vec<f32> = wanted.iter().map(|series| largest(panel.history(*series))).collect();
         let adjusted = self.spec.steps.as_ref().map(|step| step.adjust(panel));
         let blind = adjusted.as_ref().map_or(panel, |adjusted| &adjusted.panel);
         let steps = adjusted.as_ref().map(|adjusted| &adjusted.steps);
@@ -51,7 +52,7 @@ impl Model {
                 add_effects(opinion, adjusted, wanted);
             }
             if let Some(opinion) = &mut opinion {
-                hold(opinion, panel, wanted);
+                hold(opinion, &largest);
             }
             opinions.extend(opinion);
         }
@@ -251,17 +252,21 @@ fn add_effects(opinion: &mut Opinion, adjusted: &Adjusted, wanted: &[usize]) {
 
 /// Keeps what is said of a series within so many times its largest value: what a logarithm or a trend that runs away
 /// says beyond is no forecast.
-fn hold(opinion: &mut Opinion, panel: &Panel, wanted: &[usize]) {
+fn hold(opinion: &mut Opinion, largest: &[f32]) {
     const TIMES: f32 = 10.0;
-    for (at, &series) in wanted.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
-        let known = panel.history(series).iter().filter(|value| !value.is_nan());
-        let most = TIMES * known.fold(0.0f32, |most, value| most.max(value.abs()));
+    for (at, largest) in largest.iter().enumerate().filter(|(at, _)| opinion.speaks[*at]) {
+        let most = TIMES * largest;
         let values = match &mut opinion.said {
             Said::Points(points) => points[at].as_mut_slice(),
             Said::Quantiles(paths) => paths.series_mut(at),
         };
         values.iter_mut().for_each(|value| *value = value.clamp(-most, most));
     }
+}
+
+/// The size of the largest known value.
+fn largest(history: &[f32]) -> f32 {
+    history.iter().filter(|value| !value.is_nan()).fold(0.0f32, |most, value| most.max(value.abs()))
 }
 
 /// The newest steps of a history.

@@ -63,13 +63,13 @@ impl Season {
         let neutral = if kind == Kind::Multiplicative { 1.0 } else { 0.0 };
         let (mut sums, mut counts) = (vec![0.0; season], vec![0.0; season]);
         let half = season / 2;
-        for at in half..values.len() - half {
+        for (at, position) in (half..values.len() - half).zip((0..season).cycle().skip(half)) {
             // Ends weigh half where the season is even, so that the average is centred.
             let window = &values[at - half..=at + half];
             let ends = if season.is_multiple_of(2) { 0.5 * (window[0] + window[2 * half]) } else { 0.0 };
             let average = (window.iter().sum::<f64>() - ends) / season as f64;
-            sums[at % season] += kind.remove(average, values[at]);
-            counts[at % season] += 1.0;
+            sums[position] += kind.remove(average, values[at]);
+            counts[position] += 1.0;
         }
         let mut indices: Vec<f64> =
             sums.iter().zip(&counts).map(|(s, n)| if *n > 0.0 { s / n } else { neutral }).collect();
@@ -91,7 +91,8 @@ impl Season {
 
     /// Values from the first on without the season.
     pub fn removed(&self, values: &[f64]) -> Vec<f64> {
-        values.iter().enumerate().map(|(at, value)| self.remove(at, *value)).collect()
+        let indices: &[f64] = if self.indices.is_empty() { &[0.0] } else { &self.indices };
+        values.iter().zip(indices.iter().cycle()).map(|(value, index)| self.kind.remove(*index, *value)).collect()
     }
 
     pub fn restore(&self, at: usize, value: f64) -> f64 {

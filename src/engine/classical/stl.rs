@@ -1,8 +1,9 @@
 //! Seasonal and trend decomposition by loess: Cleveland, Cleveland, McRae & Terpenning (1990), without robustness weights.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use super::super::network::wide;
 
 /// Rounds of the inner loop.
 const ROUNDS: usize = 2;
@@ -56,18 +57,33 @@ impl Stl {
 
     /// The seasonal part of values.
     pub fn seasonal(&self, values: &[f64]) -> Vec<f64> {
+        wide(Seasonal { stl: self, values })
+    }
+
+    #[inline(always)]
+    fn find_seasonal(&self, values: &[f64]) -> Vec<f64> {
         let (n, season) = (values.len(), self.season);
         let (mut trend, mut seasonal) = (vec![0.0; n], vec![0.0; n]);
         let mut cycles = vec![0.0; n + 2 * season];
+        let mut longer = vec![0.0; if n % season > 0 { n - n % season + 3 * season } else { 0 }];
         let (mut rest, mut low, mut after) = (Vec::with_capacity(n), Vec::new(), Vec::with_capacity(n));
+        let mut spare = Vec::new();
         for round in 1..=ROUNDS {
             rest.clear();
             rest.extend(values.iter().zip(&trend).map(|(value, trend)| value - trend));
+            // The first positions of the season may have one value more.
             let more = n % season;
-            self.cycles[0].smooth_rows(&rest, season, more..season, &mut cycles);
-            self.cycles[1].smooth_rows(&rest, season, 0..more, &mut cycles);
+            self.cycles[0].smooth_rows(&rest, season, &mut cycles);
+            if more > 0 {
+                rest.resize(n - more + season, 0.0);
+                self.cycles[1].smooth_rows(&rest, season, &mut longer);
+                let rows = cycles.chunks_mut(season).zip(longer.chunks(season));
+                rows.for_each(|(cycles, longer)| cycles[..more].copy_from_slice(&longer[..more]));
+            }
             low.clone_from(&cycles);
-            [season, season, 3].into_iter().for_each(|window| average(&mut low, window));
+            for window in [season, season, 3] {
+                average(&mut low, window, &mut spare);
+            }
             self.low.smooth(&low, &mut after);
             for at in 0..n {
                 seasonal[at] = cycles[season + at] - after[at];
@@ -82,6 +98,21 @@ impl Stl {
     }
 }
 
+/// The work of [`Stl::seasonal`], too much of it for a closure to be compiled into its caller by itself.
+struct Seasonal<'a> {
+    stl: &'a Stl,
+    values: &'a [f64],
+}
+
+impl pulp::NullaryFnOnce for Seasonal<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn call(self) -> Vec<f64> {
+        self.stl.find_seasonal(self.values)
+    }
+}
+
 fn odd(n: usize) -> usize {
     n + 1 - n % 2
 }
@@ -90,14 +121,17 @@ fn odd(n: usize) -> usize {
 const SHORT: usize = 16;
 
 /// Replaces values by the moving averages of full windows.
-fn average(values: &mut Vec<f64>, window: usize) {
+#[inline(always)]
+fn average(values: &mut Vec<f64>, window: usize, spare: &mut Vec<f64>) {
     if window <= SHORT {
         // Sums beside each other, where a running one would wait for the one before.
-        let averages = values.len() + 1 - window;
-        for at in 0..averages {
-            values[at] = values[at..at + window].iter().sum::<f64>() / window as f64;
+        spare.clear();
+        spare.resize(values.len() + 1 - window, 0.0);
+        for values in values.windows(spare.len()) {
+            spare.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
-        return values.truncate(averages);
+        spare.iter_mut().for_each(|sum| *sum /= window as f64);
+        return std::mem::swap(values, spare);
     }
     let mut sum: f64 = values[..window].iter().sum();
     let share = 1.0 / window as f64;
@@ -149,6 +183,7 @@ impl Loess {
         loess
     }
 
+    #[inline(always)]
     fn smooth(&self, values: &[f64], smooth: &mut Vec<f64>) {
         smooth.clear();
         let mut before: Option<(isize, f64)> = None;
@@ -172,18 +207,24 @@ impl Loess {
         }
     }
 
-    /// Smooths some columns of rows; the window is too narrow for positions to be left out.
-    fn smooth_rows(&self, rows: &[f64], width: usize, columns: Range<usize>, smooth: &mut [f64]) {
-        for (knot, smooth) in self.knots.iter().zip(smooth.chunks_mut(width)) {
-            let smooth = &mut smooth[columns.clone()];
-            smooth.fill(0.0);
-            for (weight, row) in self.weights[knot.weights].iter().zip(rows.chunks(width).skip(knot.first)) {
-                smooth.iter_mut().zip(&row[columns.clone()]).for_each(|(smooth, value)| *smooth += weight * value);
+    /// Smooths the columns of rows, of which as many are full as there are values; the window is too narrow for positions
+    /// to be left out.
+    #[inline(always)]
+    fn smooth_rows(&self, rows: &[f64], width: usize, mut smooth: &mut [f64]) {
+        for run in self.knots.chunk_by(|a, b| a.weights == b.weights && a.at + 1 == b.at) {
+            // Rows with the same weights lie behind each other, and so do those that they are made of.
+            let (now, later) = smooth.split_at_mut(run.len() * width);
+            smooth = later;
+            now.fill(0.0);
+            for (at, weight) in self.weights[run[0].weights].iter().enumerate() {
+                let rows = &rows[(run[0].first + at) * width..][..now.len()];
+                now.iter_mut().zip(rows).for_each(|(smooth, value)| *smooth += weight * value);
             }
         }
     }
 }
 
+#[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));

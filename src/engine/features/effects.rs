@@ -118,16 +118,23 @@ impl Effects {
         };
         let planned = self.covariates.iter().flat_map(move |covariate| near(*covariate)).enumerate();
         let planned = planned.filter_map(|(at, value)| Some((at, value.filter(|value| !value.is_nan())?)));
-        let position = (self.positions > 0).then(|| {
+        planned.chain(self.position(panel, series, step))
+    }
+
+    /// The input that a step's position in the season sets.
+    fn position(&self, panel: &Panel, series: usize, step: i64) -> Option<(usize, f32)> {
+        (self.positions > 0).then(|| {
             let position = (panel.series[series].first + step).rem_euclid(self.positions as i64) as usize;
             (self.covariates.len() * AROUND.len() + position, 1.0)
-        });
-        planned.chain(position)
+        })
     }
 
     /// The sum of the effects of what is planned at a step of a series, and of its position in the season.
     pub fn planned(&self, panel: &Panel, series: usize, step: i64) -> f32 {
         let effect = |(at, value): (usize, f32)| value * self.coefficients.get(at).copied().unwrap_or(0.0);
+        if self.covariates.is_empty() {
+            return self.position(panel, series, step).map_or(0.0, effect);
+        }
         self.set(panel, series, step).map(effect).sum()
     }
 

@@ -123,8 +123,8 @@ pub(super) fn weight_gradient(input: &[f32], upper: &[f32], (rows, m, n): (usize
 /// Runs a loop over arrays with the widest vectors of this processor. Every value is what narrower ones make it: neither
 /// are sums reordered nor products and sums fused.
 #[inline(always)]
-pub(in crate::engine) fn wide(work: impl FnOnce()) {
-    pulp::Arch::new().dispatch(work);
+pub(in crate::engine) fn wide<R>(work: impl pulp::NullaryFnOnce<Output = R>) -> R {
+    pulp::Arch::new().dispatch(work)
 }
 
 pub(super) fn column_sums(matrix: &[f32], sums: &mut [f32]) {

@@ -106,7 +106,10 @@ impl Panel {
         let newest = valued().filter(visible).max().map(|time| calendar.step(time));
         let newest = newest.max(view.newest.map(|time| calendar.step(time).min(now)));
         let before = view.unread.map_or(i64::MIN, |unread| unread.before);
-        let owners = owner.iter().zip(times).map(|(owner, time)| (calendar.step(*time) >= before).then_some(*owner));
+        let owners = owner
+            .iter()
+            .zip(times)
+            .map(|(owner, time)| (before == i64::MIN || calendar.step(*time) >= before).then_some(*owner));
         let mut placed =
             Placed { grouped: Grouped::new(keys.len(), owners), cells: Vec::with_capacity(table.rows), now };
         drop(owner);
