@@ -182,7 +182,7 @@ impl Network {
         let mut scratch = Scratch::default();
         scratch.chunk.first = (inputs.rows == 1).then_some(first);
         let output = self.forward_in(inputs, &mut scratch)?;
-        let rows = output.chunks_exact(output.len() / inputs.rows.max(1));
+        let rows = output.chunks_exact((output.len() / inputs.rows.max(1)).max(1));
         Ok(rows.flat_map(|row| &row[..first]).copied().collect())
     }
 
