@@ -135,12 +135,19 @@ impl Call {
         let mut budget = Budget::new(settings::max_memory());
         // Rows of one step may lie around the time that names it.
         let from = before.map(|step| frame.calendar.time(step - 1));
+        let clock = loaded.time_class.unwrap_or(Class::Local).now();
+        let open = frame.calendar.step(clock);
         let (mut table, newest, events) = scope::as_user(entry.owner, || {
             let source = loaded.source(entry)?;
             let (table, newest) = source.pinned(|| {
                 let columns = source.columns()?;
                 let table = read((&source, &columns), model, (alone, from), &mut budget)?;
-                report::Result::Ok((table, self.newest((&source, &columns), model, as_of, &mut budget)?))
+                let mut newest = self.newest((&source, &columns), model, as_of, &mut budget)?;
+                if let Some(time) = newest.filter(|time| as_of.is_none() && frame.calendar.step(*time) == open) {
+                    let before = frame.calendar.begin(time) - 1;
+                    newest = self.newest((&source, &columns), model, Some(before), &mut budget)?;
+                }
+                report::Result::Ok((table, newest))
             })?;
             let read = |source: &Source| events::read(source, roles, &mut budget);
             let events = loaded.events.as_ref().map(read).transpose()?.unwrap_or_default();
@@ -156,7 +163,6 @@ impl Call {
             filter.describe(&mut table, roles)?;
         }
         let unread = before.map(|before| Unread { before, known: &model.spec.series });
-        let clock = loaded.time_class.unwrap_or(Class::Local).now();
         let most_memory = Some(settings::max_memory());
         let view = View { as_of, clock: Some(clock), newest, unread, most_memory };
         let mut panel = match Panel::build(&table, roles, &model.spec.options, frame, view) {
@@ -166,12 +172,10 @@ impl Call {
         drop(table);
         // Forecasts beyond the horizon are made a whole horizon at a time.
         panel.plan(&frame.events, &events, self.horizon + model.spec.horizon, view)?;
-        let open = frame.calendar.step(clock);
-        let end = |time| frame.calendar.step(time) + i64::from(frame.calendar.step(time) != open);
-        Ok((Some(panel), newest.map(end)))
+        Ok((Some(panel), newest.map(|time| frame.calendar.step(time) + 1)))
     }
 
-    /// The newest known time of all series, where it decides on the end of the few that are read.
+    /// The newest known time of all series up to a time, where it decides on the end of the few that are read.
     fn newest(
         &self,
         (source, columns): (&Source, &[SourceColumn]),

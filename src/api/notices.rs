@@ -87,7 +87,7 @@ pub fn summarise(Trained { model, levels, .. }: &Trained) {
     if summary.is_open {
         let period = spec.frame.calendar.frequency;
         report::notice_with_hint(
-            &format!("the newest {period} is not over: what it holds so far is left out, and forecasts begin with it"),
+            &format!("the newest {period} is not over: what it holds so far is left out, and it is forecast itself"),
             "forecast(..., as_of => now()) takes it for all of it.",
         );
     }

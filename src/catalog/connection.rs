@@ -146,16 +146,10 @@ impl Row<'_> {
     /// # Errors
     /// [`Error::Column`] when there is no such column, it is no regrole, or NULL.
     pub fn role(&self, name: &'static CStr) -> Result<Oid> {
-        let mut null = false;
-        // SAFETY: as in `optional`; a regrole is passed as its number.
-        unsafe {
-            let number = pg_sys::SPI_fnumber(self.description, name.as_ptr());
-            if number <= 0 || pg_sys::SPI_gettypeid(self.description, number) != pg_sys::REGROLEOID {
-                return Err(Error::Column(name));
-            }
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, number, &mut null);
-            Oid::from_datum(datum, null).ok_or(Error::Column(name))
-        }
+        let (datum, null, type_oid) = self.datum(name)?;
+        // SAFETY: a regrole is passed as its number.
+        let role = unsafe { Oid::from_datum(datum, null || type_oid != pg_sys::REGROLEOID) };
+        role.ok_or(Error::Column(name))
     }
 
     /// The value of a column, `None` for NULL.
@@ -163,17 +157,22 @@ impl Row<'_> {
     /// # Errors
     /// [`Error::Column`] when there is no such column or it has another type.
     pub fn optional<T: FromDatum + IntoDatum>(&self, name: &'static CStr) -> Result<Option<T>> {
+        let (datum, null, type_oid) = self.datum(name)?;
+        // SAFETY: the type is compared with T's before the datum is read.
+        unsafe { T::try_from_datum(datum, null, type_oid) }.map_err(|_| Error::Column(name))
+    }
+
+    /// A column's value, whether it is NULL, and its type.
+    fn datum(&self, name: &'static CStr) -> Result<(pg_sys::Datum, bool, Oid)> {
         let mut null = false;
-        // SAFETY: both pointers come from one live result; the number is checked before it is used, and the type is
-        // compared with T's before the datum is read.
+        // SAFETY: both pointers come from one live result; the number is checked before it is used.
         unsafe {
             let number = pg_sys::SPI_fnumber(self.description, name.as_ptr());
             if number <= 0 {
                 return Err(Error::Column(name));
             }
             let datum = pg_sys::SPI_getbinval(self.tuple, self.description, number, &mut null);
-            T::try_from_datum(datum, null, pg_sys::SPI_gettypeid(self.description, number))
-                .map_err(|_| Error::Column(name))
+            Ok((datum, null, pg_sys::SPI_gettypeid(self.description, number)))
         }
     }
 

@@ -192,6 +192,20 @@ impl Calendar {
         }
     }
 
+    /// The first time of the step that a time lies in.
+    pub fn begin(&self, time: i64) -> i64 {
+        let step = self.step(time);
+        let (mut before, mut within) = (self.time(step - 1).min(time), time);
+        while self.step(before) == step {
+            before -= DAY;
+        }
+        while within - before > 1 {
+            let middle = before + (within - before) / 2;
+            *if self.step(middle) == step { &mut within } else { &mut before } = middle;
+        }
+        within
+    }
+
     /// The day number on which a step is labelled; for steps below a day, the day it begins on in UTC.
     fn day(&self, step: i64) -> i64 {
         match self.frequency {

@@ -69,6 +69,12 @@ SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r') 
 SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 1, "sku": "A"}') GROUP BY series;
 SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 2, "sku": "A"}') GROUP BY series;
 SELECT series, min(time)::date - current_date, min(forecast) FROM forecast('r', series => '{"store": 1, "sku": "A"}', as_of => now()) GROUP BY series;
+-- Nothing was sold yesterday: a product sold now and then goes on to the same day alone as among others.
+CREATE TABLE closed AS SELECT current_date - 59 + d AS day, sku, 5 AS qty FROM generate_series(0, 59) AS d, unnest('{A,B}'::text[]) AS sku
+  WHERE sku = 'A' AND d % 3 = 0 AND d < 57 OR sku = 'B' AND d <> 58;
+SELECT fit('closed', 'qty', 'day', '{sku}', 7, options => '{"method": "naive"}');
+SELECT series, min(time)::date - current_date FROM forecast('r') GROUP BY series ORDER BY series;
+SELECT series, min(time)::date - current_date FROM forecast('r', series => '{"sku": "A"}') GROUP BY series;
 -- A newest day that seems not to be over is told.
 SELECT fit('SELECT day, store, sku, CASE day WHEN ''2020-03-14'' THEN 0.2 ELSE 1 END * qty AS qty FROM base WHERE store < 3 AND day <= ''2020-03-14''', 'qty', 'day', '{store,sku}', 7);
 -- Options.
