@@ -101,7 +101,7 @@ fn a_step_begins_where_the_one_before_ends() {
     let week: Vec<i64> = (0..20).map(|week| (7 * week + 6) * DAY).collect();
     let months: Vec<i64> = (0..20).map(|month| days_of(2020 + month / 12, month % 12 + 1, 1) * DAY).collect();
     for times in [week, months, (0..20).map(|day| day * DAY).collect(), (0..20).map(|hour| hour * DAY / 24).collect()] {
-        let calendar = Calendar::infer(&[times.clone()], "at", None).expect("a frequency");
+        let calendar = Calendar::infer(std::slice::from_ref(&times), "at", None).expect("a frequency");
         for time in [times[3], times[3] + DAY / 48, times[7] + DAY / 25] {
             let begin = calendar.begin(time);
             assert_eq!(
