@@ -1,8 +1,8 @@
 //! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
 //!
 //! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann,
-//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, of weeks where it ends so; BACK counts horizons (HORIZON
-//! changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
+//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, or of what it ends in: weekly, monthly, quarterly; BACK
+//! counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
 
 #[path = "../prior/prior.rs"]
 mod prior;
@@ -109,8 +109,13 @@ fn load(name: &str) -> Set {
         }
         "rossmann" | "rossmann_weekly" => rossmann(plain(48, 7, Frequency::Days(1), 0), name == "rossmann_weekly"),
         other => {
-            let (horizon, season, days) = if other.ends_with("weekly") { (13, 52, 7) } else { (28, 7, 1) };
-            let mut set = plain(horizon, season, Frequency::Days(days), 0);
+            let (horizon, season, frequency) = match other.rsplit('_').next() {
+                Some("weekly") => (13, 52, Frequency::Days(7)),
+                Some("monthly") => (12, 12, Frequency::Months(1)),
+                Some("quarterly") => (8, 4, Frequency::Months(3)),
+                _ => (28, 7, Frequency::Days(1)),
+            };
+            let mut set = plain(horizon, season, frequency, 0);
             for row in rows(other) {
                 set.series.push(Value::Text(row["id"].as_str().into()));
                 set.steps.push(day(&row["ds"]));
@@ -265,7 +270,9 @@ fn main() {
     }
     let months = |step: i64| step / 30;
     let origin = |series: &Value| match set.frequency {
-        Frequency::Months(_) => ends[series] - (30.4375 * (set.horizon * (back + 1)) as f64) as i64 + 5,
+        Frequency::Months(months) => {
+            ends[series] - (30.4375 * (months as usize * set.horizon * (back + 1)) as f64) as i64 + 5
+        }
         Frequency::Days(days) if set.length == 0 => ends[series] - days * (set.horizon * (back + 1)) as i64,
         _ => ends[series] - (set.horizon * (back + 1)) as i64,
     };

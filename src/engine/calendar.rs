@@ -272,10 +272,21 @@ impl Calendar {
         Civil { month, day: of_month, weekday, days_left, year_share, day_share }
     }
 
-    /// The date of a step of whole days so many years before, in steps: between two of them where weeks begin on other
-    /// dates. As 29 February the 28th counts.
+    /// Month and day of each day of a step of whole days; of others, of the one that labels it.
+    pub fn dates(&self, step: i64) -> impl Iterator<Item = (i64, i64)> {
+        let days = if let Frequency::Days(days) = self.frequency { days } else { 1 };
+        let first = self.day(step);
+        (first..first + days).map(date_of).map(|(_, month, day)| (month, day))
+    }
+
+    /// The date of a step of whole days or months so many years before, in steps: between two of them where weeks begin on
+    /// other dates. As 29 February the 28th counts.
     pub fn years_before(&self, step: i64, years: i64) -> Option<f64> {
-        let Frequency::Days(days) = self.frequency else { return None };
+        let days = match self.frequency {
+            Frequency::Micros(_) => return None,
+            Frequency::Months(months) => return Some(step as f64 - (12 * years) as f64 / months as f64),
+            Frequency::Days(days) => days,
+        };
         let day = self.day(step);
         let (year, month, of_month) = date_of(day);
         let year = year - years;

@@ -58,7 +58,8 @@ fn the_date_of_a_step_in_earlier_years() {
     let expected = weeks.step(date(2012, 12, 17)) as f64 + 6.0 / 7.0;
     let found = weeks.years_before(weeks.step(date(2013, 12, 23)), 1);
     assert!(found.is_some_and(|step| (step - expected).abs() < 1e-9), "{found:?}");
-    assert_eq!(calendar(Frequency::Months(3)).years_before(0, 1), None);
+    assert_eq!(calendar(Frequency::Months(3)).years_before(0, 1), Some(-4.0));
+    assert_eq!(calendar(Frequency::Micros(DAY)).years_before(0, 1), None);
 }
 
 #[test]

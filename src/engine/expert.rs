@@ -37,7 +37,7 @@ impl Expert {
         }
     }
 
-    /// Share in a blend before anything is known of the errors; 0 for what is blended with nothing. The zeros of many
+    /// Weight in a blend before anything is known of the errors; 0 for what is blended with nothing. The zeros of many
     /// series together tell more of intermittent demand than those of each alone.
     pub fn base_weight(self, intermittent: bool) -> f32 {
         match self {

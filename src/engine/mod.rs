@@ -51,6 +51,7 @@ pub mod stored;
 pub mod table;
 mod tally;
 pub mod train;
+mod unseen;
 pub mod work;
 
 pub use error::{Error, Result};

@@ -20,6 +20,7 @@ use super::paths::interpolate;
 use super::reach::Whole;
 use super::scaling::quantile;
 pub use super::spec::{KnownSeries, Spec};
+use super::unseen::widening;
 use super::work::Work;
 
 /// A network with what it reads.
@@ -188,10 +189,28 @@ impl Model {
             let told = self.spec.blend.tell(&opinions, at, only, &self.telling());
             let told = told.or_else(|| self.spec.blend.tell(&opinions, at, None, &self.telling()));
             let mut told = told.unwrap_or_else(|| self.by_baseline(panel, wanted[at]));
-            self.force_zeros(panel, wanted[at], &mut told);
+            self.look_ahead(panel, wanted[at], &mut told);
             told
         };
         Ok(known.iter().enumerate().map(one).collect())
+    }
+
+    /// What is known of the steps themselves, whoever speaks of them.
+    pub(super) fn look_ahead(&self, panel: &Panel, series: usize, told: &mut Told) {
+        self.widen_unseen(panel, series, told);
+        self.force_zeros(panel, series, told);
+    }
+
+    /// Makes room where few years have been seen; counts hold more than their level already.
+    fn widen_unseen(&self, panel: &Panel, series: usize, told: &mut Told) {
+        let Some(first) = self.spec.first.filter(|_| !self.spec.intermittent) else { return };
+        for (step, values) in (panel.series[series].end()..).zip(told.quantiles.chunks_exact_mut(self.levels().len())) {
+            let by = widening(&panel.calendar, first, step);
+            if by > 1.0 {
+                let middle = interpolate(self.levels(), values, 0.5);
+                values.iter_mut().for_each(|value| *value = middle + by * (*value - middle));
+            }
+        }
     }
 
     /// Sets the steps to zero that a planned covariate forces to it, as a closed day does.

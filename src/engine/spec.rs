@@ -33,6 +33,9 @@ pub struct Spec {
     pub steps: Option<StepFeatures>,
     /// Whole numbers, at least half of them zero: the point forecast is a mean, not a median.
     pub intermittent: bool,
+    /// Number of the first step that training saw.
+    #[serde(default)]
+    pub first: Option<i64>,
     /// Series of the training, by key.
     pub series: Vec<KnownSeries>,
     pub summary: Summary,
@@ -44,6 +47,7 @@ impl Spec {
     pub(super) fn look_at(&mut self, panel: &Panel) {
         self.not_negative = is_not_negative(panel);
         self.intermittent = is_intermittent(panel);
+        self.first = panel.series.iter().map(|series| series.first).min();
     }
 
     /// The error that decides: as asked, or MASE; for intermittent series RMSSE, as a forecast of zero everywhere wins MASE.

@@ -153,6 +153,7 @@ pub(super) fn spec(panel: &Panel, request: &Request, frame: Frame, horizon: usiz
         wins: Vec::new(),
         steps: None,
         not_negative: false,
+        first: None,
         intermittent: false,
         series: Vec::new(),
         summary: panel.summary.clone(),

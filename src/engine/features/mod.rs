@@ -15,7 +15,7 @@ pub mod rows;
 pub mod statics;
 pub mod step;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod window;
 mod yearly;
 
