@@ -11,7 +11,7 @@ use super::error::Result;
 use super::evaluation::{Evaluation, Held};
 use super::expert::Expert;
 use super::features::StepFeatures;
-use super::fit::{Fit, fit, is_small, steps};
+use super::fit::{Fit, fit, is_planned, is_small, steps};
 use super::metrics::{self, Scale, Spread};
 use super::model::{Member, Model, Spec};
 use super::panel::Panel;
@@ -79,18 +79,19 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
         Expert::Classical(_) => true,
         network => plan(*network).is_some(),
     };
-    let of_days = panel.calendar.frequency == Frequency::Days(1);
-    let by_day = |expert: Expert| of_days && expert == Expert::Network && plan(expert).is_some_and(|fit| fit.by_step());
+    let by_date = panel.calendar.frequency == Frequency::Days(1) && !is_planned(panel);
+    let by_date =
+        |expert: Expert| by_date && expert == Expert::Network && plan(expert).is_some_and(|fit| fit.by_step());
     let share = |expert: Expert| {
-        let taught = if by_day(expert) { taught(panel.series.len()) } else { 1.0 };
+        let taught = if by_date(expert) { taught(panel.series.len()) } else { 1.0 };
         (expert, taught * expert.base_weight(intermittent).max(0.01))
     };
     let shares = all.into_iter().filter(can).map(share).collect();
     Blend { shares, widths: Vec::new() }
 }
 
-/// How much more a network that reads days counts by the series that teach it: it sees itself what plans and dates do,
-/// where others are told. Weeks are too few for that.
+/// How much more a network that reads days counts by the series that teach it: it sees itself what dates do, where others
+/// are told. Weeks are too few for that, and plans are told well.
 fn taught(series: usize) -> f32 {
     const MOST: f32 = 3.0;
     const HALF: f32 = 20.0;
@@ -294,14 +295,16 @@ mod tests {
     use super::super::features::testing;
     use super::*;
 
-    /// Against what stands beside it, a network of one series of days counts as it would alone, one of a hundred 3.5 times.
+    /// A network of one series of days counts as the prior does, one of a hundred 3.5 times as much unless there are plans.
     #[test]
     fn a_network_of_days_counts_by_the_series_that_teach_it() {
-        let weight = |series: i64| {
-            let panel = testing::panel(series, 400, |series, day| (series + day % 7) as f32 + 1.0, |_| false);
+        let weight = |series: i64, planned: bool| {
+            let mut panel = testing::panel(series, 400, |series, day| (series + day % 7) as f32 + 1.0, |_| false);
+            panel.covariates.retain(|_| planned);
             candidates(&panel, &Request::new(Roles::default(), Options::default()), 7).share(Expert::Network)
         };
-        assert!((weight(1) - 1.14).abs() < 0.01, "{}", weight(1));
-        assert!((weight(100) - 3.5).abs() < 0.01, "{}", weight(100));
+        assert!((weight(1, false) - 1.14).abs() < 0.01, "{}", weight(1, false));
+        assert!((weight(100, false) - 3.5).abs() < 0.01, "{}", weight(100, false));
+        assert_eq!(weight(100, true), 1.0);
     }
 }

@@ -121,7 +121,7 @@ fn usual_layout(panel: &Panel, request: &Request) -> Layout {
     })
 }
 
-fn is_planned(panel: &Panel) -> bool {
+pub(super) fn is_planned(panel: &Panel) -> bool {
     panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead)
 }
 
