@@ -268,7 +268,6 @@ fn main() {
         let end = ends.entry(series).or_insert(i64::MIN);
         *end = (*end).max(*step);
     }
-    let months = |step: i64| step / 30;
     let origin = |series: &Value| match set.frequency {
         Frequency::Months(months) => {
             ends[series] - (30.4375 * (months as usize * set.horizon * (back + 1)) as f64) as i64 + 5
@@ -276,7 +275,6 @@ fn main() {
         Frequency::Days(days) if set.length == 0 => ends[series] - days * (set.horizon * (back + 1)) as i64,
         _ => ends[series] - (set.horizon * (back + 1)) as i64,
     };
-    let _ = months;
     let hidden: Vec<f32> = (0..set.values.len())
         .map(|row| if set.steps[row] > origin(&set.series[row]) { f32::NAN } else { set.values[row] })
         .collect();

@@ -73,17 +73,16 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
             all
         }
     };
-    let plan = |expert: Expert| Fit::plan(panel, request, horizon, expert);
+    let layout = |network| Fit::plan(panel, request, horizon, network).map(|fit| fit.layout);
     let can = |expert: &Expert| match expert {
         Expert::Prior => !prior::of(season).is_empty(),
         Expert::Classical(_) => true,
-        network => plan(*network).is_some(),
+        network => layout(*network).is_some(),
     };
-    let by_date = panel.calendar.frequency == Frequency::Days(1) && !is_planned(panel);
-    let by_date =
-        |expert: Expert| by_date && expert == Expert::Network && plan(expert).is_some_and(|fit| fit.by_step());
+    let of_days = panel.calendar.frequency == Frequency::Days(1) && !is_planned(panel);
     let share = |expert: Expert| {
-        let taught = if by_date(expert) { taught(panel.series.len()) } else { 1.0 };
+        let by_date = of_days && expert == Expert::Network && layout(expert) == Some(Layout::Step);
+        let taught = if by_date { taught(panel.series.len()) } else { 1.0 };
         (expert, taught * expert.base_weight(intermittent).max(0.01))
     };
     let shares = all.into_iter().filter(can).map(share).collect();
@@ -212,15 +211,14 @@ fn score(
         let actual = &panel.history(series)[history.len()..];
         let scale = metrics::scale(history, season);
         let blended = model.spec.blend.tell(&opinions, at, None, &model.telling());
-        let mut told = match (by_peers, blended) {
-            (Some(told), _) => told,
-            (None, Some(told)) => {
-                take_scores((model, &raw), (&opinions, at), (past, series), actual, tally);
-                told
-            }
-            (None, None) => model.by_baseline(past, series),
-        };
-        model.look_ahead(past, series, &mut told);
+        if by_peers.is_none() && blended.is_some() {
+            take_scores((model, &raw), (&opinions, at), (past, series), actual, tally);
+        }
+        let told = by_peers.unwrap_or_else(|| {
+            let mut told = blended.unwrap_or_else(|| model.by_baseline(past, series));
+            model.look_ahead(past, series, &mut told);
+            told
+        });
         let spreads = model.spreads(&told, actual);
         evaluation.add(Held {
             series,

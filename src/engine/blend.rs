@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classical::Method;
 use super::expert::Expert;
-use super::paths::{Paths, interpolate, mean};
+use super::paths::{Paths, interpolate, mean, stretch};
 
 /// What one expert says of the wanted series.
 #[derive(Debug, Clone)]
@@ -169,10 +169,7 @@ impl Blend {
 
     fn widen(&self, step: usize, values: &mut [f32], levels: &[f32]) {
         let Some(widths) = self.widths.get(step.min(self.widths.len().saturating_sub(1))) else { return };
-        let middle = interpolate(levels, values, 0.5);
-        for (value, level) in values.iter_mut().zip(levels) {
-            *value = middle + super::calibration::factor(widths, *level) * (*value - middle);
-        }
+        stretch(levels, values, |level| super::calibration::factor(widths, level));
         values.sort_unstable_by(f32::total_cmp);
     }
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::super::config::{Options, Roles};
+use super::super::backtest::{Seen, backtest};
+use super::super::config::{Backtest, Options, Roles};
 use super::super::nodes::Nodes;
 use super::super::panel::View;
 use super::super::request::Request;
@@ -110,6 +111,31 @@ fn what_peers_do_later_changes_nothing() {
         model.by_peers(&past, &[4], HORIZON).expect("forecasts").remove(0)
     };
     assert_eq!(short(before.panel), short(nodes(&model, table(SERIES, later), View::default()).panel));
+}
+
+/// At the first Christmas intervals are wider, but in a backtest no more so than in a forecast.
+#[test]
+fn a_backtest_tells_new_series_as_a_forecast_does() {
+    let sold = |series: i64, day: i64| if series == 4 && day < DAYS - 9 { f32::NAN } else { sales(series, day) };
+    let mut table = table(SERIES, sold);
+    // From 18 November on.
+    if let Column::Times(times) = &mut table.columns[0].1 {
+        times.iter_mut().for_each(|time| *time += 322 * DAY);
+    }
+    let model = train(table.clone(), &request(), &mut |_| ()).expect("trains").model;
+    let panel = nodes(&model, table, View::default()).panel;
+    let past = panel.rewind(HORIZON);
+    let windows = Backtest { windows: 1, ..Backtest::default() };
+    let mut seen = None;
+    let mut see = |told: Seen| {
+        if told.series == 4 {
+            let peers = told.model.by_peers(&past, &[4], HORIZON).expect("forecasts").remove(0);
+            seen = Some((told.told.clone(), peers.expect("peers")));
+        }
+    };
+    backtest(&panel, &request(), &model.spec, windows, &mut |_| (), &mut see).expect("tells");
+    let (told, peers) = seen.expect("the series had begun");
+    assert_eq!(told, peers);
 }
 
 #[test]

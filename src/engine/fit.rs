@@ -74,10 +74,6 @@ impl Fit {
         (samples > 0).then_some(Fit { expert, layout, horizon, lookback, members, whole_seasons })
     }
 
-    pub fn by_step(&self) -> bool {
-        self.layout == Layout::Step
-    }
-
     /// Half of the members are TiDE's where whole long seasons are forecast and nothing of the network was asked for.
     fn network(&self, options: &NetworkOptions, member: usize) -> NetworkOptions {
         let free = options.architecture.is_none() && options.hidden.is_none() && options.members.is_none();

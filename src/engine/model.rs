@@ -16,7 +16,7 @@ use super::nodes::Nodes;
 use super::opinion::{known, varies};
 use super::options::LEVELS;
 use super::panel::Panel;
-use super::paths::interpolate;
+use super::paths::stretch;
 use super::reach::Whole;
 use super::scaling::quantile;
 pub use super::spec::{KnownSeries, Spec};
@@ -152,13 +152,13 @@ impl Model {
             let mut rounds = 1;
             while told.points.len() < horizon {
                 rounds += 1;
-                let further = self.tell(&panel.continued(series, &told.points), &[0])?.remove(0);
+                let mut further = self.tell(&panel.continued(series, &told.points), &[0])?.remove(0);
                 // The spread of forecasts that stand on forecasts grows like a random walk's.
                 let growth = (rounds as f32).sqrt();
                 let missing = horizon - told.points.len();
-                for values in further.quantiles.chunks_exact(levels).take(missing) {
-                    let middle = interpolate(self.levels(), values, 0.5);
-                    told.quantiles.extend(values.iter().map(|value| middle + growth * (*value - middle)));
+                for values in further.quantiles.chunks_exact_mut(levels).take(missing) {
+                    stretch(self.levels(), values, |_| growth);
+                    told.quantiles.extend_from_slice(values);
                 }
                 told.points.extend(further.points.iter().take(missing));
             }
@@ -195,20 +195,19 @@ impl Model {
         Ok(known.iter().enumerate().map(one).collect())
     }
 
-    /// What is known of the steps themselves, whoever speaks of them.
+    /// What is known of the steps themselves, whoever speaks of them: once for what is said, as it widens intervals.
     pub(super) fn look_ahead(&self, panel: &Panel, series: usize, told: &mut Told) {
         self.widen_unseen(panel, series, told);
         self.force_zeros(panel, series, told);
     }
 
-    /// Makes room where few years have been seen; counts hold more than their level already.
+    /// Makes room where few years have been seen; counts held more than their level there without it.
     fn widen_unseen(&self, panel: &Panel, series: usize, told: &mut Told) {
         let Some(first) = self.spec.first.filter(|_| !self.spec.intermittent) else { return };
         for (step, values) in (panel.series[series].end()..).zip(told.quantiles.chunks_exact_mut(self.levels().len())) {
             let by = widening(&panel.calendar, first, step);
             if by > 1.0 {
-                let middle = interpolate(self.levels(), values, 0.5);
-                values.iter_mut().for_each(|value| *value = middle + by * (*value - middle));
+                stretch(self.levels(), values, |_| by);
             }
         }
     }

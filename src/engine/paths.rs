@@ -40,6 +40,14 @@ pub fn interpolate(levels: &[f32], values: &[f32], share: f32) -> f32 {
     y0 + (y1 - y0) * (share - x0) / (x1 - x0)
 }
 
+/// Takes quantiles of ascending levels so many times as far from the median, each by its level.
+pub fn stretch(levels: &[f32], values: &mut [f32], by: impl Fn(f32) -> f32) {
+    let middle = interpolate(levels, values, 0.5);
+    for (value, level) in values.iter_mut().zip(levels) {
+        *value = middle + by(*level) * (*value - middle);
+    }
+}
+
 /// The mean of a distribution by its quantiles: their integral by the trapezoid rule, the tails by one point each.
 pub fn mean(levels: &[f32], values: &[f32], bound: impl Fn(f32) -> f32) -> f32 {
     let inner = levels.windows(2).zip(values.windows(2));
