@@ -1,18 +1,15 @@
 //! Experiments without a server: the benchmark sets through the engine at earlier origins; see NOTES.md.
 //!
 //! `DATA=FOLDER cargo bench --bench lab -- SET BACK [OPTIONS]`: SET is hospital, carparts, m4_weekly, m4_hourly, rossmann,
-//! rossmann_weekly or, of id, ds and y, FOLDER/SET.csv.gz of days, or of what it ends in: weekly, monthly, quarterly; BACK
-//! counts horizons (HORIZON changes the set's) before the newest origin, OPTIONS is the jsonb of forecast_train.
-
-#[path = "../prior/prior.rs"]
-mod prior;
+//! rossmann_weekly or FOLDER/SET.csv.gz of days, or of what it ends in: weekly, monthly, quarterly; its columns are id, ds, y,
+//! planned covariates by names in f_ and static ones in s_. BACK counts horizons (HORIZON changes the set's) before the
+//! newest origin, OPTIONS is the jsonb of forecast_train.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Instant;
 
 use sales_forecast::engine::calendar::Frequency;
-use sales_forecast::engine::classical::Method;
 use sales_forecast::engine::config::{Options, Roles};
 use sales_forecast::engine::metrics::{Scale, scale};
 use sales_forecast::engine::nodes::Nodes;
@@ -116,11 +113,22 @@ fn load(name: &str) -> Set {
                 _ => (28, 7, Frequency::Days(1)),
             };
             let mut set = plain(horizon, season, frequency, 0);
+            let (mut future, mut statics) = (BTreeMap::<_, Vec<f32>>::new(), BTreeMap::<_, Vec<Value>>::new());
             for row in rows(other) {
                 set.series.push(Value::Text(row["id"].as_str().into()));
                 set.steps.push(day(&row["ds"]));
                 set.values.push(number(&row["y"]));
+                for (name, text) in row {
+                    match name.split_once('_') {
+                        Some(("f", _)) => future.entry(name).or_default().push(number(&text)),
+                        Some(("s", _)) => statics.entry(name).or_default().push(Value::Text(text.as_str().into())),
+                        _ => (),
+                    }
+                }
             }
+            set.future.extend(future);
+            let encoded = |values: Vec<Value>| Column::Categories(Categories::encode(values));
+            set.statics.extend(statics.into_iter().map(|(name, values)| (name, encoded(values))));
             set
         }
     }
@@ -211,6 +219,7 @@ struct Score {
     actual: f64,
     signed: f64,
     pinball: f64,
+    steps: f64,
     inside: [f64; 2],
 }
 
@@ -237,6 +246,7 @@ impl Score {
             self.inside[0] += f64::from(u8::from(q[1] <= *y && *y <= q[9]));
             self.inside[1] += f64::from(u8::from(q[0] <= *y && *y <= q[10]));
         }
+        self.steps += n;
         if n > 0.0 && scale.squared > 0.0 {
             self.rmsse.0 += (squares / n / scale.squared).sqrt();
             self.rmsse.1 += 1.0;
@@ -326,14 +336,6 @@ fn main() {
     let points = model.forecast(&nodes, &wanted, set.horizon, 0.8).expect("forecasts");
     let mut work = Work { threads: 2, pause: &mut || () };
     let quantiles = model.forecast_quantiles(&nodes, &wanted, set.horizon, &LEVELS, &mut work).expect("forecasts");
-    let pretrained = std::env::var("PRIORS").ok().map(|files| {
-        let members: Vec<sales_forecast::engine::prior::Prior> = files.split(',').map(prior::load).collect();
-        wanted.iter().map(|i| prior::forecast(&members, panel.history(*i), set.season, set.horizon)).collect::<Vec<_>>()
-    });
-    let thetas: Vec<Option<Vec<f32>>> = wanted
-        .iter()
-        .map(|i| Some(Method::Theta.fit(panel.history(*i), set.season)?.forecast(panel.history(*i), set.horizon)))
-        .collect();
     // Unknown sales are filled in the panel but not scored.
     let mut known: BTreeMap<(&Value, i64), f32> = BTreeMap::new();
     for row in 0..set.values.len() {
@@ -343,57 +345,28 @@ fn main() {
         };
         known.insert((&set.series[row], panel.calendar.step(time)), set.values[row]);
     }
-    let mut shares = vec![(0.0, 0.0)];
-    if pretrained.is_some() {
-        for a in [0.0, 0.33, 0.5, 0.67, 1.0] {
-            shares.extend([0.0, 0.15, 0.3].map(|b| (a, b)));
-        }
+    let mut score = Score::default();
+    for (point, levels) in points.iter().zip(&quantiles) {
+        let series = &panel.series[point.node];
+        let history: Vec<f32> = (0..series.len)
+            .map(|at| known.get(&(&series.key[0], series.first + at as i64)).copied().unwrap_or(f32::NAN))
+            .collect();
+        let actual: Vec<f32> = (0..set.horizon)
+            .map(|at| known.get(&(&series.key[0], series.end() + at as i64)).copied().unwrap_or(f32::NAN))
+            .collect();
+        score.add(&actual, &point.point, levels, scale(&history, scored_season));
     }
-    for (share, by) in shares {
-        let mut score = Score::default();
-        for (at, (point, levels)) in points.iter().zip(&quantiles).enumerate() {
-            let mixed: Vec<Vec<f32>> = match &pretrained {
-                Some(other) => levels
-                    .iter()
-                    .zip(&other[at])
-                    .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * (1.0 - share) + b * share).collect())
-                    .collect(),
-                None => levels.clone(),
-            };
-            let mut mixed = mixed;
-            if let Some(points) = thetas[at].as_ref().filter(|_| by > 0.0) {
-                for (levels, point) in mixed.iter_mut().zip(points) {
-                    let shift = by * (point - levels[5]);
-                    levels.iter_mut().for_each(|x| *x += shift);
-                }
-            }
-            let point_mixed: Vec<f32> = match &pretrained {
-                Some(_) => mixed.iter().map(|levels| levels[5]).collect(),
-                None => point.point.clone(),
-            };
-            let (levels, point_values) = (&mixed, &point_mixed);
-            let series = &panel.series[point.node];
-            let history: Vec<f32> = (0..series.len)
-                .map(|at| known.get(&(&series.key[0], series.first + at as i64)).copied().unwrap_or(f32::NAN))
-                .collect();
-            let actual: Vec<f32> = (0..set.horizon)
-                .map(|at| known.get(&(&series.key[0], series.end() + at as i64)).copied().unwrap_or(f32::NAN))
-                .collect();
-            score.add(&actual, point_values, levels, scale(&history, scored_season));
-        }
-        let scored = score.n.max(1.0);
-        let all: f64 = quantiles.len() as f64 * set.horizon as f64;
-        println!(
-            "{name} back {back} share {share} theta {by}: mase {:.4} wql {:.4} wape {:.4} rmsse {:.4} bias {:+.4} cov80 {:.3} cov95 {:.3} ({:.1} s) {}",
-            score.mase / scored,
-            score.pinball / score.actual,
-            score.absolute / score.actual,
-            score.rmsse.0 / score.rmsse.1,
-            score.signed / score.actual,
-            score.inside[0] / all,
-            score.inside[1] / all,
-            seconds,
-            arguments.get(2).map_or("", |text| text.as_str()),
-        );
-    }
+    let scored = score.n.max(1.0);
+    println!(
+        "{name} back {back}: mase {:.4} wql {:.4} wape {:.4} rmsse {:.4} bias {:+.4} cov80 {:.3} cov95 {:.3} ({:.1} s) {}",
+        score.mase / scored,
+        score.pinball / score.actual,
+        score.absolute / score.actual,
+        score.rmsse.0 / score.rmsse.1,
+        score.signed / score.actual,
+        score.inside[0] / score.steps,
+        score.inside[1] / score.steps,
+        seconds,
+        arguments.get(2).map_or("", |text| text.as_str()),
+    );
 }

@@ -4,13 +4,16 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{Calendar, Frequency};
-use super::config::Roles;
+use super::config::{Roles, ScalingMethod};
 use super::error::{Error, Result};
 use super::panel::EventInput;
+use super::scaling::Scaler;
 use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
 
 /// Distinct values of a text covariate that get an input of their own; the rest have none set.
 const MOST_CATEGORIES: usize = 32;
+/// Distinct values of a planned number that are levels, each for itself, such as 0 and 1 or days of a week.
+pub const MOST_LEVELS: usize = 10;
 /// Numbers of possible keys up to which they find their series by position.
 const MOST_NEAR: u128 = 1 << 22;
 /// Series whose times are looked at to find the frequency.
@@ -31,6 +34,19 @@ pub struct Encoder {
     pub known: Known,
     /// Values that get a 0/1 input each; `None` for a numeric column.
     pub categories: Option<Vec<Value>>,
+    /// How a planned number of more than a few values counts.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+}
+
+/// How far a planned number, such as a price, lies from what is usual for its series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Amount {
+    /// In logarithms, of numbers that are all above zero: from half of the least on, lower ones count as that.
+    Ratio { least: f32 },
+    /// In standard deviations of all.
+    Difference { unit: f32 },
 }
 
 /// What rows are laid on: learnt in training, kept with the model.
@@ -74,10 +90,29 @@ impl Frame {
                 Some(Column::Categories(categories)) => Some(commonest(categories)),
                 _ => None,
             };
-            Encoder { column: column.clone(), known, categories }
+            let amount = match table.column(column) {
+                Some(Column::Numbers(numbers)) if known == Known::Ahead => amount(&numbers.values),
+                _ => None,
+            };
+            Encoder { column: column.clone(), known, categories, amount }
         };
         Ok(Frame { calendar, encoders: columns.map(encoder).collect(), events: Vec::new() })
     }
+}
+
+/// How numbers count, if they are more than a few levels.
+fn amount(values: &[f32]) -> Option<Amount> {
+    let known = || values.iter().copied().filter(|x| !x.is_nan());
+    let mut levels: Vec<f32> = Vec::new();
+    let few = known().all(|x| {
+        levels.extend((!levels.contains(&x)).then_some(x));
+        levels.len() <= MOST_LEVELS
+    });
+    let least = known().fold(f32::INFINITY, f32::min);
+    (!few).then(|| match least > 0.0 {
+        true => Amount::Ratio { least },
+        false => Amount::Difference { unit: Scaler::fit(ScalingMethod::Standard, known()).scale },
+    })
 }
 
 /// The most frequent values, the commonest first, ties by value.

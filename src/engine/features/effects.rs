@@ -1,23 +1,34 @@
-//! What planned covariates of a few levels and the position in the season do to a value, by one ridge regression over all series.
+//! What planned covariates and the position in the season do to a value, by one ridge regression over all series.
 //!
-//! Values without these effects compare across promotions, weekdays and openings, so means and lags of them say more;
+//! Values without these effects compare across promotions, prices, weekdays and openings, so means and lags of them say more;
 //! the network learns what is left. Fitted within series (each series' mean taken out of values and covariates), by the
-//! normal equations with a small penalty, solved after Cholesky.
+//! normal equations with a small penalty, solved after Cholesky. Then what single series answer beyond that ([`own`]).
 
 use serde::{Deserialize, Serialize};
 
 use super::super::panel::{Panel, Series};
 use super::yearly::Yearly;
+use moments::Moments;
+pub use own::Own;
+use own::Slopes;
+
+mod choice;
+mod moments;
+mod own;
 
 /// Longest season whose positions have an effect each.
 const MOST_POSITIONS: usize = 24;
 /// Steps around the one in question at which a covariate has an effect too.
 const AROUND: [i64; 3] = [-1, 0, 1];
+/// The step itself among them.
+const OWN: usize = 1;
 /// Cells that the regression is fitted on, about: of larger panels every second series is read, or every third, and so on.
 const MOST_CELLS: usize = 4_000_000;
 /// Penalty in steps: an event seen at three of them keeps six sevenths of its effect, in however many series, since a step
 /// is one draw of what they share.
 const PENALTY: f64 = 0.5;
+/// Least penalty, in squares of an input that is usually about one: of what hardly moves there is nothing to learn.
+const FLOOR: f64 = 1e-6;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Effects {
@@ -28,68 +39,147 @@ pub struct Effects {
     coefficients: Vec<f32>,
     #[serde(default)]
     yearly: Yearly,
+    /// Of each covariate on its own step, by series.
+    #[serde(default)]
+    own: Slopes,
 }
 
 impl Effects {
-    /// From values of every series, NaN where unknown, for forecasts of `horizon` steps.
-    pub fn learn(panel: &Panel, covariates: &[usize], values: &[Vec<f32>], horizon: usize) -> Effects {
+    /// From values of every series, NaN where unknown, for forecasts of `horizon` steps: the effects of planned covariates
+    /// of a few levels, and of those amounts that say something.
+    pub fn learn(
+        panel: &Panel,
+        (levelled, amounts): (&[usize], &[usize]),
+        values: &[Vec<f32>],
+        horizon: usize,
+    ) -> Effects {
         let season = panel.calendar.season();
         let positions = if (2..=MOST_POSITIONS).contains(&season) { season } else { 0 };
-        let mut effects = Effects { covariates: covariates.to_vec(), positions, ..Effects::default() };
-        effects.fit(panel, values);
-        let rare: Vec<usize> = covariates.iter().copied().filter(|index| is_rare(panel, *index)).collect();
-        let rest = |series: usize, step: usize| values[series][step] - effects.planned(panel, series, step as i64);
+        let mut effects = Effects { covariates: [levelled, amounts].concat(), positions, ..Effects::default() };
+        effects.fit(panel, values, levelled.len());
+        let rare: Vec<usize> = levelled.iter().copied().filter(|index| is_rare(panel, *index)).collect();
+        let rest = |series: usize, step: usize| {
+            values[series][step] - effects.planned(panel, series, step as i64, Own::default())
+        };
         effects.yearly = Yearly::learn(panel, rest, rare, horizon);
-        effects.fit(panel, values);
+        if !amounts.is_empty() {
+            effects.choose(panel, values, levelled.len());
+        }
+        effects.fit(panel, values, levelled.len());
+        effects.own = effects.slopes(panel, values);
         effects
     }
 
-    /// Fits all but the yearly effects, with those taken out.
-    fn fit(&mut self, panel: &Panel, values: &[Vec<f32>]) {
-        let effects = &*self;
-        let (covariates, positions) = (&effects.covariates, effects.positions);
-        let width = covariates.len() * AROUND.len() + positions;
-        let (mut gram, mut cross) = (vec![0.0; width * width], vec![0.0; width]);
-        let mut x = vec![0.0; width];
-        let first = panel.series.iter().map(|series| series.first).min().unwrap_or(0);
-        let end = panel.series.iter().map(Series::end).max().unwrap_or(first);
+    /// Leaves out amounts, behind so many levelled covariates, that say nothing elsewhere in time.
+    fn choose(&mut self, panel: &Panel, values: &[Vec<f32>], levelled: usize) {
+        let (first, steps) = extent(panel);
+        let part = |series: usize, step: usize| {
+            ((panel.series[series].first - first) as usize + step) * choice::PARTS / steps.max(1)
+        };
+        let mut parts = vec![Moments::new(self.width()); choice::PARTS];
+        for series in sampled(values) {
+            let mut own = parts.iter().map(|part| Moments::new(part.inputs())).collect::<Vec<_>>();
+            let dates = |step: usize| self.yearly(panel, series, step as i64);
+            self.rows(panel, series, &values[series], dates, |step, row| own[part(series, step)].add(row));
+            parts.iter_mut().zip(&mut own).for_each(|(part, own)| part.take_within(own));
+        }
+        let first = levelled * AROUND.len();
+        let end = self.covariates.len() * AROUND.len();
+        let always: Vec<usize> = (0..first).chain(end..self.width()).collect();
+        let candidates: Vec<Vec<usize>> =
+            (first..end).step_by(AROUND.len()).map(|at| (at..at + AROUND.len()).collect()).collect();
+        let chosen = choice::choose(&parts, &always, &candidates).into_iter().map(|at| self.covariates[levelled + at]);
+        self.covariates = self.covariates[..levelled].iter().copied().chain(chosen).collect();
+    }
+
+    /// Fits all but the yearly effects and those of single series, with the first taken out.
+    fn fit(&mut self, panel: &Panel, values: &[Vec<f32>], levelled: usize) {
+        let width = self.width();
+        let (first, steps) = extent(panel);
+        let (mut all, mut own) = (Moments::new(width), Moments::new(width));
         // Rows in which an input is set, and whether it is at each step.
-        let mut seen = vec![(0.0, vec![false; (end - first) as usize]); width];
-        let cells: usize = values.iter().map(Vec::len).sum();
-        for (series, values) in values.iter().enumerate().step_by(cells.div_ceil(MOST_CELLS).max(1)) {
-            let known = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
-            let (mut n, mut mean) = (0.0, 0.0);
-            let mut means = vec![0.0; width];
-            for (step, value) in known() {
-                effects.inputs(panel, series, step as i64, &mut x);
-                means.iter_mut().zip(&x).for_each(|(sum, x)| *sum += x);
-                let at = (panel.series[series].first - first) as usize + step;
-                for ((rows, steps), _) in seen.iter_mut().zip(&x).filter(|(_, x)| **x != 0.0) {
+        let mut seen = vec![(0.0, vec![false; steps]); width];
+        for series in sampled(values) {
+            let begins = (panel.series[series].first - first) as usize;
+            let dates = |step: usize| self.yearly(panel, series, step as i64);
+            self.rows(panel, series, &values[series], dates, |step, row| {
+                own.add(row);
+                for ((rows, steps), _) in seen.iter_mut().zip(row).filter(|(_, x)| **x != 0.0) {
                     *rows += 1.0;
-                    steps[at] = true;
+                    steps[begins + step] = true;
                 }
-                (n, mean) = (n + 1.0, mean + f64::from(*value - effects.yearly(panel, series, step as i64)));
-            }
-            if n < 2.0 {
-                continue;
-            }
-            means.iter_mut().for_each(|sum| *sum /= n);
-            mean /= n;
-            for (step, value) in known() {
-                effects.inputs(panel, series, step as i64, &mut x);
-                x.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
-                let value = f64::from(*value - effects.yearly(panel, series, step as i64)) - mean;
-                for i in 0..width {
-                    cross[i] += x[i] * value;
-                    (0..=i).for_each(|j| gram[i * width + j] += x[i] * x[j]);
+            });
+            all.take_within(&mut own);
+        }
+        let penalty = |input: usize| {
+            let (rows, steps) = &seen[input];
+            let steps = steps.iter().filter(|seen| **seen).count().max(1) as f64;
+            let is_amount = (levelled..self.covariates.len()).contains(&(input / AROUND.len()));
+            let size = if is_amount { all.product(input, input) + FLOOR * steps * all.free() } else { *rows };
+            PENALTY * size / steps
+        };
+        let found = all.solve(&(0..width).collect::<Vec<usize>>(), penalty);
+        self.coefficients = found.into_iter().map(|value| value as f32).collect();
+    }
+
+    /// What single series answer to their plans beyond what all do, by differences within a few weeks: what moves slowly
+    /// goes along with everything.
+    fn slopes(&self, panel: &Panel, values: &[Vec<f32>]) -> Slopes {
+        let inputs = self.covariates.len();
+        if inputs == 0 {
+            return Slopes::default();
+        }
+        let near = near(panel.calendar.season());
+        let mut row = vec![0.0; inputs + 1];
+        let mut one = |(series, values): (usize, &Vec<f32>)| {
+            let (mut all, mut part, mut at) = (Moments::new(inputs), Moments::new(inputs), 0);
+            let told = |step: usize| self.at(panel, series, step as i64, Own::default());
+            self.rows(panel, series, values, told, |step, known| {
+                if step / near != at {
+                    all.take_within(&mut part);
+                    at = step / near;
                 }
-            }
+                let own = known.iter().skip(OWN).step_by(AROUND.len()).take(inputs).chain(known.last());
+                row.iter_mut().zip(own).for_each(|(x, known)| *x = *known);
+                part.add(&row);
+            });
+            all.take_within(&mut part);
+            all
+        };
+        let all: Vec<Moments> = values.iter().enumerate().map(&mut one).collect();
+        Slopes::learn(&all, inputs)
+    }
+
+    /// Hands on every known step of a series with its inputs and, last, its value less what is told of it.
+    fn rows(
+        &self,
+        panel: &Panel,
+        series: usize,
+        values: &[f32],
+        told: impl Fn(usize) -> f32,
+        mut each: impl FnMut(usize, &[f64]),
+    ) {
+        let mut row = vec![0.0; self.width() + 1];
+        for (step, value) in values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+            row.fill(0.0);
+            self.set(panel, series, step as i64).for_each(|(at, value)| row[at] = f64::from(value));
+            row[self.width()] = f64::from(*value - told(step));
+            each(step, &row);
         }
-        for (i, (rows, steps)) in seen.iter().enumerate() {
-            let steps = steps.iter().filter(|seen| **seen).count();
-            gram[i * width + i] += PENALTY * rows / (steps as f64).max(1.0);
-        }
-        self.coefficients = solve(&mut gram, cross).into_iter().map(|value| value as f32).collect();
+    }
+
+    fn width(&self) -> usize {
+        self.covariates.len() * AROUND.len() + self.positions
+    }
+
+    /// Whether a covariate has an effect.
+    pub fn has(&self, covariate: usize) -> bool {
+        self.covariates.contains(&covariate)
+    }
+
+    /// What a known series, by its number in training, answers beyond all; an unknown one does as all do.
+    pub fn own(&self, series: Option<usize>) -> Own<'_> {
+        self.own.of(series, self.covariates.len())
     }
 
     /// What the date of a step of a series did in earlier years.
@@ -99,15 +189,9 @@ impl Effects {
 
     /// The covariate with the largest effect on its own step, those left out aside.
     pub fn strongest(&self, left_out: &[usize]) -> Option<usize> {
-        let own = AROUND.iter().position(|by| *by == 0).unwrap_or(0);
-        let effect = |at: usize| self.coefficients.get(at * AROUND.len() + own).map_or(0.0, |x| x.abs());
+        let effect = |at: usize| self.coefficients.get(at * AROUND.len() + OWN).map_or(0.0, |x| x.abs());
         let all = self.covariates.iter().copied().enumerate().filter(|(_, covariate)| !left_out.contains(covariate));
         all.max_by(|(a, _), (b, _)| effect(*a).total_cmp(&effect(*b))).map(|(_, covariate)| covariate)
-    }
-
-    fn inputs(&self, panel: &Panel, series: usize, step: i64, x: &mut [f64]) {
-        x.fill(0.0);
-        self.set(panel, series, step).for_each(|(at, value)| x[at] = f64::from(value));
     }
 
     /// Known inputs by the number of their coefficient; all others are zero.
@@ -130,17 +214,43 @@ impl Effects {
     }
 
     /// The sum of the effects of what is planned at a step of a series, and of its position in the season.
-    pub fn planned(&self, panel: &Panel, series: usize, step: i64) -> f32 {
-        let effect = |(at, value): (usize, f32)| value * self.coefficients.get(at).copied().unwrap_or(0.0);
+    pub fn planned(&self, panel: &Panel, series: usize, step: i64, own: Own) -> f32 {
+        let beyond = |at: usize| if at % AROUND.len() == OWN { own.slope(at / AROUND.len()) } else { 0.0 };
+        let coefficient = |at: usize| self.coefficients.get(at).copied().unwrap_or(0.0);
         if self.covariates.is_empty() {
-            return self.position(panel, series, step).map_or(0.0, effect);
+            return self.position(panel, series, step).map_or(0.0, |(at, value)| value * coefficient(at));
         }
-        self.set(panel, series, step).map(effect).sum()
+        let planned = self.covariates.len() * AROUND.len();
+        let slope = |at: usize| coefficient(at) + if at < planned { beyond(at) } else { 0.0 };
+        self.set(panel, series, step).map(|(at, value)| value * slope(at)).sum()
     }
 
     /// The sum of all effects.
-    pub fn at(&self, panel: &Panel, series: usize, step: i64) -> f32 {
-        self.planned(panel, series, step) + self.yearly(panel, series, step)
+    pub fn at(&self, panel: &Panel, series: usize, step: i64, own: Own) -> f32 {
+        self.planned(panel, series, step, own) + self.yearly(panel, series, step)
+    }
+}
+
+/// The first step of all series, and the steps from there to the end of their histories.
+fn extent(panel: &Panel) -> (i64, usize) {
+    let first = panel.series.iter().map(|series| series.first).min().unwrap_or(0);
+    let end = panel.series.iter().map(Series::end).max().unwrap_or(first);
+    (first, (end - first) as usize)
+}
+
+/// Series that the regression over all is fitted on.
+fn sampled(values: &[Vec<f32>]) -> impl Iterator<Item = usize> {
+    let cells: usize = values.iter().map(Vec::len).sum();
+    (0..values.len()).step_by(cells.div_ceil(MOST_CELLS).max(1))
+}
+
+/// Steps within which a series' own slopes are found, by the season.
+fn near(season: usize) -> usize {
+    match season {
+        7 => 28,
+        24 => 168,
+        12 => 12,
+        _ => 8,
     }
 }
 
@@ -152,28 +262,9 @@ fn is_rare(panel: &Panel, covariate: usize) -> bool {
     known().filter(|x| **x != 0.0).count() as f64 <= MOST * known().count() as f64
 }
 
-/// Solves a positive definite system, of which the lower half is given.
-fn solve(gram: &mut [f64], mut right: Vec<f64>) -> Vec<f64> {
-    let n = right.len();
-    for i in 0..n {
-        for j in 0..=i {
-            let sum: f64 = (0..j).map(|k| gram[i * n + k] * gram[j * n + k]).sum();
-            let left = gram[i * n + j] - sum;
-            gram[i * n + j] = if i == j { left.max(f64::MIN_POSITIVE).sqrt() } else { left / gram[j * n + j] };
-        }
-        let sum: f64 = (0..i).map(|k| gram[i * n + k] * right[k]).sum();
-        right[i] = (right[i] - sum) / gram[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let sum: f64 = (i + 1..n).map(|k| gram[k * n + i] * right[k]).sum();
-        right[i] = (right[i] - sum) / gram[i * n + i];
-    }
-    right
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::panel;
+    use super::super::testing::{panel, planned};
     use super::*;
 
     /// Three holidays of a hundred days add one: most of it is kept, by as much in seven series alike as in one.
@@ -183,23 +274,45 @@ mod tests {
         let kept = |series: i64| {
             let panel = panel(series, 100, |_, day| f32::from(u8::from(holiday(day))), holiday);
             let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
-            let effects = Effects::learn(&panel, &[0], &values, 7);
-            effects.planned(&panel, 0, 50) - effects.planned(&panel, 0, 43)
+            let effects = Effects::learn(&panel, (&[0], &[]), &values, 7);
+            let planned = |step| effects.planned(&panel, 0, step, Own::default());
+            planned(50) - planned(43)
         };
         let (one, seven) = (kept(1), kept(7));
         assert!((0.75..0.9).contains(&one), "{one}");
         assert!((one - seven).abs() < 1e-3, "{one} {seven}");
     }
 
-    /// numpy.linalg.solve([[4, 2, 0.6], [2, 5, 1], [0.6, 1, 3]], [1, 2, 3]).
+    /// Ten series whose value falls with the price, of half of them three times as steeply: each is told by its own slope, a
+    /// new one by the middle.
     #[test]
-    fn solves_positive_definite_systems() {
-        let mut gram = [4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 0.6, 1.0, 3.0];
-        let found = solve(&mut gram, vec![1.0, 2.0, 3.0]);
-        let residual =
-            |row: [f64; 3], right: f64| (row.iter().zip(&found).map(|(a, b)| a * b).sum::<f64>() - right).abs();
-        assert!(residual([4.0, 2.0, 0.6], 1.0) < 1e-12);
-        assert!(residual([2.0, 5.0, 1.0], 2.0) < 1e-12);
-        assert!(residual([0.6, 1.0, 3.0], 3.0) < 1e-12);
+    fn series_answer_to_prices_as_they_did() {
+        let price = |series: i64, day: i64| (1 + series) as f32 * [5.0, 5.3, 5.1, 5.7, 5.2][(day / 3 % 5) as usize];
+        let steep = |series: i64| if series < 5 { 1.0 } else { 3.0 };
+        let noise = |series: i64, day: i64| 0.04 * ((series * 131 + day * 37) as f32).sin();
+        let value = |series: i64, day: i64| 9.0 - steep(series) * price(series, day).ln() + noise(series, day);
+        let panel = planned(10, 120, value, price);
+        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
+        let effects = Effects::learn(&panel, (&[], &[0]), &values, 7);
+        assert!(effects.has(0));
+        let slope = |series: usize, known: Option<usize>| {
+            let weekday = |step| effects.position(&panel, series, step).map_or(0.0, |(at, _)| effects.coefficients[at]);
+            let at = |step| effects.planned(&panel, series, step, effects.own(known)) - weekday(step);
+            let covariate = panel.covariate(0, series);
+            // In the middle of three days of one price each.
+            (at(10) - at(1)) / (covariate[10] - covariate[1])
+        };
+        assert!((slope(2, Some(2)) + 1.0).abs() < 0.3, "{}", slope(2, Some(2)));
+        assert!((slope(7, Some(7)) + 3.0).abs() < 0.3, "{}", slope(7, Some(7)));
+        assert!((slope(7, None) + 2.0).abs() < 0.3, "{}", slope(7, None));
+    }
+
+    /// A covariate that only rises goes along with sales that happen to rise and fall; it says nothing of other times.
+    #[test]
+    fn what_only_rises_is_left_out() {
+        let value = |series: i64, day: i64| (day as f32 / 40.0).sin() + 0.1 * ((series * 131 + day * 37) as f32).sin();
+        let panel = planned(10, 400, value, |series, day| 200.0 + series as f32 + 0.01 * day as f32);
+        let values: Vec<Vec<f32>> = (0..panel.series.len()).map(|at| panel.history(at).to_vec()).collect();
+        assert!(!Effects::learn(&panel, (&[], &[0]), &values, 7).has(0));
     }
 }

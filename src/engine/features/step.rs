@@ -9,27 +9,25 @@ use serde::{Deserialize, Serialize};
 
 use super::super::config::{Encoding, ScalingMethod};
 use super::super::network::Embedding;
-use super::super::panel::{Known, Panel};
+use super::super::panel::{Known, Panel, Series};
 use super::super::scaling::Scaler;
-use super::effects::Effects;
+use super::effects::{Effects, Own};
 use super::statics::{Identity, Statics};
 use super::{Measure, Norm, Sample};
 use histories::{Histories, first_level};
 
 mod histories;
+mod planned;
 
 const MOST_INPUT: f32 = 8.0;
 /// Steps around the forecast one at which a levelled covariate is read too.
 const NEIGHBOURS: [i64; 4] = [-2, -1, 1, 2];
+/// Steps beside the forecast one from which the difference of an amount is read.
+const BESIDE: [i64; 2] = [-1, 1];
 /// Newest values that compare with a step.
 const SAME_POSITION: usize = 4;
 /// Values that compare, over which conditional means are taken.
 const SEASONS_BACK: [usize; 2] = [13, 52];
-/// A covariate value is a structural zero when this share of at least this many steps with it are zero.
-const FORCED_SHARE: f64 = 0.995;
-const FORCED_STEPS: u32 = 500;
-/// Distinct values of a levelled covariate.
-const MOST_LEVELS: usize = 10;
 const YEAR_INPUTS: usize = 5;
 const CALENDAR: usize = 18;
 
@@ -51,6 +49,12 @@ pub struct StepFeatures {
     covariates: Vec<(Known, Scaler)>,
     /// Planned covariates of a few levels: 0 and 1, or days of a week.
     levelled: Vec<usize>,
+    /// Planned covariates of more levels, such as prices, that say something.
+    #[serde(default)]
+    amounts: Vec<usize>,
+    /// And those that say nothing, which are not read.
+    #[serde(default)]
+    left_out: Vec<usize>,
     /// (covariate, value) that force the target to zero.
     forced: Vec<(usize, f32)>,
     effects: Effects,
@@ -75,45 +79,14 @@ impl StepFeatures {
             m => (m, [m, 2 * m, 4 * m, 8 * m, 16 * m]),
         };
         let position = if year > season { season } else { 1 };
-        let histories = |index: usize| {
-            panel.series.iter().enumerate().map(move |(i, s)| (&panel.covariate(index, i)[..s.len], panel.history(i)))
+        let known = |index| {
+            let one = move |(series, s): (usize, &Series)| panel.covariate(index, series)[..s.len].iter().copied();
+            panel.series.iter().enumerate().flat_map(one).filter(|x| !x.is_nan())
         };
-        let scaler = |index| {
-            let known = histories(index).flat_map(|(values, _)| values.iter().copied());
-            Scaler::fit(ScalingMethod::Standard, known)
-        };
+        let scaler = |index| Scaler::fit(ScalingMethod::Standard, known(index));
         let covariates = panel.covariates.iter().enumerate().map(|(i, c)| (c.known, scaler(i))).collect();
-        let is_levelled = |index: usize| {
-            let mut levels: Vec<f32> = Vec::new();
-            let known = histories(index).flat_map(|(values, _)| values).filter(|x| !x.is_nan());
-            panel.covariates[index].known == Known::Ahead
-                && known.into_iter().all(|x| {
-                    let new = !levels.contains(x);
-                    levels.extend(new.then_some(*x));
-                    levels.len() <= MOST_LEVELS
-                })
-        };
-        let levelled: Vec<usize> = (0..panel.covariates.len()).filter(|index| is_levelled(*index)).collect();
-        let mut forced = Vec::new();
-        for &index in &levelled {
-            for value in [0.0, 1.0] {
-                let (mut steps, mut zeros) = (0u32, 0u32);
-                for (covariate, target) in histories(index).flat_map(|(values, history)| values.iter().zip(history)) {
-                    let counts = *covariate == value && !target.is_nan();
-                    steps += u32::from(counts);
-                    zeros += u32::from(counts && *target == 0.0);
-                }
-                if steps >= FORCED_STEPS && f64::from(zeros) >= FORCED_SHARE * f64::from(steps) {
-                    forced.push((index, value));
-                }
-            }
-        }
-        // A value that nearly always stands, on a target that is nearly always zero, forces nothing.
-        let all: usize = panel.series.iter().map(|series| series.len).sum();
-        let zero: usize = (0..panel.series.len()).map(|i| panel.history(i).iter().filter(|y| **y == 0.0).count()).sum();
-        if zero * 2 > all {
-            forced.clear();
-        }
+        let (levelled, amounts) = planned::kinds(panel);
+        let forced = planned::forced(panel, &levelled);
         let first = panel.series.iter().filter(|s| s.len > 0).map(|s| s.first).min().unwrap_or(0);
         let last = panel.series.iter().map(|s| s.first + s.len as i64).max().unwrap_or(1);
         let statics = Statics::learn(panel, encoding, Identity::Embedded);
@@ -128,6 +101,8 @@ impl StepFeatures {
             statics,
             covariates,
             levelled,
+            amounts: Vec::new(),
+            left_out: Vec::new(),
             forced,
             effects: Effects::default(),
             strongest: None,
@@ -135,16 +110,18 @@ impl StepFeatures {
             trend,
             inputs: Vec::new(),
         };
-        let known = (0..panel.series.len()).filter_map(|i| first_level(panel.history(i), features.least_history()));
-        let mut known: Vec<f32> = known.collect();
-        known.sort_unstable_by(f32::total_cmp);
-        features.usual_level = known.get(known.len() / 2).copied().unwrap_or(1.0);
+        let levels = (0..panel.series.len()).filter_map(|i| first_level(panel.history(i), features.least_history()));
+        let mut levels: Vec<f32> = levels.collect();
+        levels.sort_unstable_by(f32::total_cmp);
+        features.usual_level = levels.get(levels.len() / 2).copied().unwrap_or(1.0);
         let values = &features.prepare(panel).series.values;
-        features.effects = Effects::learn(panel, &features.levelled, values, horizon);
-        let forced: Vec<usize> = features.forced.iter().map(|(covariate, _)| *covariate).collect();
-        features.strongest = features.effects.strongest(&forced).map(|index| {
-            let known = || histories(index).flat_map(|(values, _)| values).copied().filter(|x| !x.is_nan());
-            (index, 0.5 * (known().fold(f32::INFINITY, f32::min) + known().fold(f32::NEG_INFINITY, f32::max)))
+        features.effects = Effects::learn(panel, (&features.levelled, &amounts), values, horizon);
+        (features.amounts, features.left_out) = amounts.into_iter().partition(|index| features.effects.has(*index));
+        let forced = features.forced.iter().map(|(covariate, _)| covariate);
+        let others: Vec<usize> = forced.chain(&features.amounts).copied().collect();
+        features.strongest = features.effects.strongest(&others).map(|index| {
+            let (least, most) = known(index).fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+            (index, 0.5 * (least + most))
         });
         features.inputs = vec![Scaler { center: 0.0, scale: 1.0 }; features.width()];
         features
@@ -168,7 +145,9 @@ impl StepFeatures {
             self.covariates.iter().map(|(known, _)| if *known == Known::Past { 2 } else { 1 }).sum();
         let past = 2 + self.rolling.len() + 2 * SAME_POSITION + 2 * SEASONS_BACK.len() + YEAR_INPUTS;
         let offset = usize::from(self.measure == Measure::Count);
-        covariates + self.levelled.len() * NEIGHBOURS.len() + 3 + CALENDAR + past + self.statics.width() + offset
+        let covariates = covariates - self.left_out.len();
+        let around = self.levelled.len() * NEIGHBOURS.len() + self.amounts.len() * BESIDE.len();
+        covariates + around + 3 + CALENDAR + past + self.statics.width() + offset
     }
 
     pub fn least_history(&self) -> usize {
@@ -214,7 +193,13 @@ impl<'a> Prepared<'a> {
 
     /// What the plan for a step behind the origin does to its compressed value.
     pub fn effect(&self, series: usize, step: usize) -> f32 {
-        self.features.effects.at(self.panel, series, (self.panel.series[series].len + step) as i64)
+        let step = (self.panel.series[series].len + step) as i64;
+        self.features.effects.at(self.panel, series, step, self.own(series))
+    }
+
+    /// What a series answers to plans beyond all.
+    fn own(&self, series: usize) -> Own<'_> {
+        self.features.effects.own(self.series.known(series))
     }
 
     fn value(&self, series: usize, step: i64) -> Option<f32> {
@@ -244,7 +229,7 @@ impl<'a> Prepared<'a> {
         self.plan(sample, &mut inputs);
         inputs.push((lead + 1) as f32 / features.horizon as f32);
         let yearly = features.effects.yearly(self.panel, series, step);
-        let effect = features.effects.planned(self.panel, series, step) + yearly;
+        let effect = features.effects.planned(self.panel, series, step, self.own(series)) + yearly;
         inputs.push(effect);
         inputs.push(yearly);
         self.calendar(self.panel.series[series].first + step, &mut inputs);
@@ -278,9 +263,15 @@ impl<'a> Prepared<'a> {
     fn plan(&self, sample: Sample, inputs: &mut Writer) {
         let Sample { series, origin, lead } = sample;
         let step = (origin + lead) as i64;
-        for (index, (known, scaler)) in self.features.covariates.iter().enumerate() {
+        let StepFeatures { covariates, levelled, amounts, left_out, .. } = self.features;
+        let read = covariates.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
+        for (index, (known, scaler)) in read {
             let scaled = |value: Option<f32>| value.map_or(0.0, |value| scaler.scale(value));
             match known {
+                Known::Ahead if amounts.contains(&index) => {
+                    let usual = self.usual(index, series, origin);
+                    inputs.push(self.planned(index, series, step).map_or(0.0, |value| value - usual));
+                }
                 Known::Ahead => inputs.push(scaled(self.planned(index, series, step))),
                 Known::Past => {
                     let values = &self.panel.covariate(index, series)[..origin];
@@ -291,9 +282,22 @@ impl<'a> Prepared<'a> {
                 }
             }
         }
-        for index in &self.features.levelled {
+        for index in levelled {
             NEIGHBOURS.iter().for_each(|by| inputs.push(self.planned(*index, series, step + by).unwrap_or(0.0)));
         }
+        for index in amounts {
+            let at = |step: i64| self.planned(*index, series, step);
+            let beside = |by: &i64| at(step + by).zip(at(step)).map_or(0.0, |(beside, own)| beside - own);
+            BESIDE.iter().for_each(|by| inputs.push(beside(by)));
+        }
+    }
+
+    /// The mean of a planned covariate over the newest steps before an origin.
+    fn usual(&self, covariate: usize, series: usize, origin: usize) -> f32 {
+        let values = &self.panel.covariate(covariate, series)[..origin];
+        let newest = values.iter().rev().take(self.features.rolling[2]).filter(|value| !value.is_nan());
+        let (sum, count) = newest.fold((0.0, 0.0f32), |(sum, count), value| (sum + value, count + 1.0));
+        sum / count.max(1.0)
     }
 
     fn calendar(&self, step: i64, inputs: &mut Writer) {

@@ -9,7 +9,7 @@ use super::super::config::{Options, Roles};
 use super::super::error::{Error, Result};
 use super::super::frame::{Frame, Known, group, numbers, times};
 use super::super::table::{Numbers, Table};
-use super::columns::{empty_covariates, encode, statics};
+use super::columns::{empty_covariates, encode, measure, statics};
 use super::rows::Grouped;
 use super::{Panel, Series, Summary, View, check_memory, ends, show_key};
 
@@ -78,6 +78,9 @@ impl Panel {
             });
             encode(encoder, &table, placed, &mut targets)?;
             release(&mut table, &encoder.column);
+            if let Some(amount) = encoder.amount {
+                panel.series.iter().for_each(|s| measure(amount, &mut targets[0][s.offset..s.offset + s.span]));
+            }
             for (covariate, values) in panel.covariates[column..].iter_mut().zip(targets) {
                 covariate.values = Arc::new(values);
             }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use super::super::config::Roles;
 use super::super::error::{Error, Result};
-use super::super::frame::{Encoder, numbers};
+use super::super::frame::{Amount, Encoder, numbers};
 use super::super::table::{Column, NULL_CODE, Table, Value};
 use super::build::Placed;
 use super::{Covariate, Series, Static, show_key};
+
+/// Oldest known numbers of a series whose mean is what is usual for it.
+const USUAL: usize = 26;
 
 pub(super) fn empty_covariates(encoders: &[Encoder]) -> Vec<Covariate> {
     let one = |name: String, known| Covariate { name, known, values: Arc::default() };
@@ -58,6 +61,18 @@ pub(super) fn encode(
     Ok(())
 }
 
+/// Turns the numbers of one series into how far they lie from the mean of its oldest ones, which is before every origin.
+pub(super) fn measure(amount: Amount, values: &mut [f32]) {
+    match amount {
+        Amount::Ratio { least } => values.iter_mut().filter(|x| !x.is_nan()).for_each(|x| *x = x.max(0.5 * least).ln()),
+        Amount::Difference { unit } => values.iter_mut().for_each(|x| *x /= unit),
+    }
+    let oldest = values.iter().filter(|x| !x.is_nan()).take(USUAL);
+    let (sum, n) = oldest.fold((0.0, 0.0), |(sum, n), x| (sum + f64::from(*x), n + 1.0));
+    let usual = (sum / f64::max(n, 1.0)) as f32;
+    values.iter_mut().for_each(|x| *x -= usual);
+}
+
 /// The static covariates of all series.
 pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], placed: &Placed) -> Result<Vec<Static>> {
     let mut all = Vec::new();
@@ -95,4 +110,24 @@ pub(super) fn statics(table: &Table, roles: &Roles, series: &[Series], placed: &
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_count_from_what_is_usual() {
+        let mut prices = vec![2.0; 26];
+        prices.extend([f32::NAN, 1.0, 4.0, 0.0]);
+        measure(Amount::Ratio { least: 1.0 }, &mut prices);
+        assert_eq!(&prices[..26], [0.0; 26]);
+        assert!(prices[26].is_nan());
+        for (price, ratio) in prices[27..].iter().zip([0.5f32, 2.0, 0.25]) {
+            assert!((price - ratio.ln()).abs() < 1e-6, "{price} {ratio}");
+        }
+        let mut degrees = vec![-5.0, 15.0, 5.0];
+        measure(Amount::Difference { unit: 10.0 }, &mut degrees);
+        assert_eq!(degrees, [-1.0, 1.0, 0.0]);
+    }
 }

@@ -11,7 +11,9 @@ const BLOCK: usize = 16;
 #[derive(Clone)]
 pub struct Histories {
     pub numeric: Vec<f32>,
+    /// `[series, embeddings]`; the last is that of the series itself, where there are several.
     pub codes: Vec<u32>,
+    embeddings: usize,
     /// Size of a usual value of every series.
     pub levels: Vec<f32>,
     /// Compressed known values without the effects of what was planned; NaN where unknown or forced to zero.
@@ -24,20 +26,29 @@ impl Histories {
     /// Of all series of a panel.
     pub fn of(features: &StepFeatures, panel: &Panel) -> Histories {
         let (numeric, codes) = features.statics.apply(panel);
-        let mut all = Histories { numeric, codes, levels: Vec::new(), values: Vec::new(), sums: Vec::new() };
+        let embeddings = features.statics.embeddings().len();
+        let mut all =
+            Histories { numeric, codes, embeddings, levels: Vec::new(), values: Vec::new(), sums: Vec::new() };
         (0..panel.series.len()).for_each(|series| all.add(features, panel, series));
         all
+    }
+
+    /// The number that a series had in training.
+    pub fn known(&self, series: usize) -> Option<usize> {
+        let code = self.codes.get(((series + 1) * self.embeddings).checked_sub(1)?)?;
+        code.checked_sub(1).map(|number| number as usize)
     }
 
     fn add(&mut self, features: &StepFeatures, panel: &Panel, series: usize) {
         let history = panel.history(series);
         let level = first_level(history, features.least_history()).unwrap_or(features.usual_level);
         let norm = Norm { center: 0.0, scale: 1.0, log_level: Some(level) };
+        let own = features.effects.own(self.known(series));
         let mut values = norm.compressed(history);
         for (step, value) in values.iter_mut().enumerate().filter(|(_, value)| !value.is_nan()) {
             match features.is_forced_zero(panel, series, step) {
                 true => *value = f32::NAN,
-                false => *value -= features.effects.at(panel, series, step as i64),
+                false => *value -= features.effects.at(panel, series, step as i64, own),
             }
         }
         self.levels.push(level);
@@ -91,6 +102,7 @@ mod tests {
         let histories = Histories {
             numeric: Vec::new(),
             codes: Vec::new(),
+            embeddings: 0,
             levels: vec![1.0],
             sums: vec![sums(&values)],
             values: vec![values.clone()],
