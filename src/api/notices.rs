@@ -104,6 +104,10 @@ pub fn summarise(Trained { model, levels, .. }: &Trained) {
         let names = summary.unseen_events.join(", ");
         report::notice(&format!("left out, as they were on fewer than two days of the history: {names}"));
     }
+    if !summary.left_out.is_empty() {
+        let names = summary.left_out.join(", ");
+        report::notice(&format!("left out, as they say nothing of other times in the history: {names}"));
+    }
     let others = spec.series.iter().filter(|series| series.only.is_some()).count();
     if others > 0 {
         report::notice(&format!(

@@ -70,6 +70,9 @@ pub struct Summary {
     /// Holidays and events of fewer than two days in the history.
     #[serde(default)]
     pub unseen_events: Vec<String>,
+    /// Planned covariates that say nothing of sales at other times.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// The newest step is not over by the clock: what it holds so far was left out.
     #[serde(default)]
     pub is_open: bool,

@@ -125,6 +125,8 @@ pub(super) fn learn(
         let experts = (&model.spec.blend, model.spec.steps.as_ref(), horizon);
         (model.members, epochs) = fit_members(panel, request, experts, usize::MAX, "training", progress)?;
     }
+    let left_out = model.spec.steps.iter().flat_map(|steps| &steps.left_out);
+    model.spec.summary.left_out = left_out.map(|covariate| panel.covariates[*covariate].name.clone()).collect();
     model.spec.series = known_series(&model, panel, &verdicts);
     Ok((model, epochs))
 }

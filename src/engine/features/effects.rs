@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::frequency::Frequency;
 use super::super::panel::{Panel, Series};
 use super::yearly::Yearly;
 use moments::Moments;
@@ -66,7 +67,7 @@ impl Effects {
             effects.choose(panel, values, levelled.len());
         }
         effects.fit(panel, values, levelled.len());
-        effects.own = effects.slopes(panel, values);
+        effects.own = effects.slopes(panel, values, levelled.len());
         effects
     }
 
@@ -123,10 +124,11 @@ impl Effects {
     }
 
     /// What single series answer to their plans beyond what all do, by differences within a few weeks: what moves slowly
-    /// goes along with everything.
-    fn slopes(&self, panel: &Panel, values: &[Vec<f32>]) -> Slopes {
+    /// goes along with everything. Of days, only to amounts: what a series does at a level it shows at such days before.
+    fn slopes(&self, panel: &Panel, values: &[Vec<f32>], levelled: usize) -> Slopes {
         let inputs = self.covariates.len();
-        if inputs == 0 {
+        let seen = if panel.calendar.frequency == Frequency::Days(1) { levelled } else { 0 };
+        if inputs == seen || !Slopes::are_kept(panel.series.len(), inputs) {
             return Slopes::default();
         }
         let near = near(panel.calendar.season());
@@ -140,7 +142,7 @@ impl Effects {
                     at = step / near;
                 }
                 let own = known.iter().skip(OWN).step_by(AROUND.len()).take(inputs).chain(known.last());
-                row.iter_mut().zip(own).for_each(|(x, known)| *x = *known);
+                row.iter_mut().zip(own).skip(seen).for_each(|(x, known)| *x = *known);
                 part.add(&row);
             });
             all.take_within(&mut part);

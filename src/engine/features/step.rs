@@ -54,7 +54,7 @@ pub struct StepFeatures {
     amounts: Vec<usize>,
     /// And those that say nothing, which are not read.
     #[serde(default)]
-    left_out: Vec<usize>,
+    pub left_out: Vec<usize>,
     /// (covariate, value) that force the target to zero.
     forced: Vec<(usize, f32)>,
     effects: Effects,

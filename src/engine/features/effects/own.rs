@@ -13,6 +13,8 @@ const UNIT: f32 = 1e-3;
 const MOST: usize = 1 << 19;
 /// Least variance of a slope by the noise of its series: of series without any, one slope does not speak for all.
 const LEAST: f64 = 1e-6;
+/// Mean square of an input below which it does not move.
+const STILL: f64 = 1e-9;
 
 /// Slopes by series and planned covariate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,18 +22,20 @@ const LEAST: f64 = 1e-6;
 pub struct Slopes(Vec<i16>);
 
 impl Slopes {
+    /// Whether there are slopes of so many series: one alone is what all do.
+    pub fn are_kept(series: usize, inputs: usize) -> bool {
+        series > 1 && series * inputs <= MOST
+    }
+
     /// From what is left of each series, by as many inputs.
     pub fn learn(series: &[Moments], inputs: usize) -> Slopes {
-        if series.len() < 2 || series.len() * inputs > MOST {
-            return Slopes::default();
-        }
         let noise = |one: &Moments| Some(one.square() / one.free()).filter(|noise| one.free() >= 2.0 && *noise > 0.0);
         // By the squares of slopes in units of their noise, which are one on average where all series answer alike.
         let spread = |input: usize| {
             let (mut beyond, mut weights) = (0.0, 0.0);
             for (one, noise) in series.iter().filter_map(|one| Some((one, noise(one)?))) {
                 let square = one.product(input, input);
-                if square > f64::EPSILON * one.free() {
+                if square > STILL * one.free() {
                     let variance = noise / square;
                     let weight = 1.0 / variance.max(LEAST);
                     beyond += weight * ((one.with_value(input) / square).powi(2) - variance);
@@ -45,7 +49,7 @@ impl Slopes {
         let mut slopes = vec![0; series.len() * inputs];
         for (slopes, one) in slopes.chunks_exact_mut(inputs.max(1)).zip(series) {
             let Some(noise) = noise(one) else { continue };
-            let found = one.solve(&some, |input| noise / spreads[input]);
+            let found = one.solve(&some, |input| noise / spreads[input] + STILL * one.free());
             // A cast holds what is too large.
             some.iter().zip(found).for_each(|(input, slope)| slopes[*input] = (slope as f32 / UNIT).round() as i16);
         }
