@@ -16,7 +16,7 @@ CREATE FUNCTION half(product int) RETURNS numeric LANGUAGE sql AS $$
     future => format('SELECT date ''2023-02-27'' AS week, %s AS product, %s AS price, 106.0 AS costs', $1, (3 + $1) * v.price)) f)
   SELECT round((max(forecast) FILTER (WHERE price = 0.5) / max(forecast) FILTER (WHERE price = 1.0))::numeric, 1) FROM told $$;
 SET client_min_messages = notice;
-CALL forecast_train('p', 'sales', 'units', 'week', '{product}', horizon => 8, future_covariates => '{price, costs}');
+SELECT f.model FROM forecast_fit('p', 'sales', 'units', 'week', '{product}', horizon => 8, future_covariates => '{price, costs}') f;
 SET client_min_messages = warning;
 -- Half of the price sells about twice as much of even products, eight times as much of odd ones.
 SELECT product, half(product) BETWEEN 1.5 AND 2.7, half(product) BETWEEN 5 AND 11 FROM generate_series(1, 4) product;
