@@ -18,7 +18,7 @@ const HORIZON: usize = 8;
 
 /// Percentage by which sales grow where a price falls by one.
 fn elasticity(product: usize) -> f32 {
-    if product % 2 == 0 { 1.0 } else { 3.0 }
+    if product.is_multiple_of(2) { 1.0 } else { 3.0 }
 }
 
 /// A sixth of the weeks are at prices 10 to 40 % lower; of the planned ones every second, at half of the price.
