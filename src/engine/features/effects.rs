@@ -28,8 +28,6 @@ const MOST_CELLS: usize = 4_000_000;
 /// Penalty in steps: an event seen at three of them keeps six sevenths of its effect, in however many series, since a step
 /// is one draw of what they share.
 const PENALTY: f64 = 0.5;
-/// Least penalty, in squares of an input that is usually about one: of what hardly moves there is nothing to learn.
-const FLOOR: f64 = 1e-6;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Effects {
@@ -78,8 +76,8 @@ impl Effects {
             ((panel.series[series].first - first) as usize + step) * choice::PARTS / steps.max(1)
         };
         let mut parts = vec![Moments::new(self.width()); choice::PARTS];
+        let mut own = parts.clone();
         for series in sampled(values) {
-            let mut own = parts.iter().map(|part| Moments::new(part.inputs())).collect::<Vec<_>>();
             let dates = |step: usize| self.yearly(panel, series, step as i64);
             self.rows(panel, series, &values[series], dates, |step, row| own[part(series, step)].add(row));
             parts.iter_mut().zip(&mut own).for_each(|(part, own)| part.take_within(own));
@@ -116,8 +114,10 @@ impl Effects {
             let (rows, steps) = &seen[input];
             let steps = steps.iter().filter(|seen| **seen).count().max(1) as f64;
             let is_amount = (levelled..self.covariates.len()).contains(&(input / AROUND.len()));
-            let size = if is_amount { all.product(input, input) + FLOOR * steps * all.free() } else { *rows };
-            PENALTY * size / steps
+            match is_amount {
+                true => PENALTY * all.product(input, input) / steps + all.still(),
+                false => PENALTY * rows / steps,
+            }
         };
         let found = all.solve(&(0..width).collect::<Vec<usize>>(), penalty);
         self.coefficients = found.into_iter().map(|value| value as f32).collect();

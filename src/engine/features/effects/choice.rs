@@ -15,15 +15,25 @@ const PENALTY: f64 = 0.01;
 /// Those of the candidates, each some inputs, without which the other parts would be told worse. `always` are inputs that
 /// stay.
 pub fn choose(parts: &[Moments], always: &[usize], candidates: &[Vec<usize>]) -> Vec<usize> {
-    let mut chosen: Vec<usize> = (0..candidates.len()).collect();
-    let inputs = |chosen: &[usize]| -> Vec<usize> {
-        always.iter().chain(chosen.iter().flat_map(|candidate| &candidates[*candidate])).copied().collect()
+    let told: Vec<(Moments, &Moments)> = (0..parts.len())
+        .filter(|at| parts[*at].square() > 0.0)
+        .map(|at| {
+            let mut others = Moments::new(parts[at].inputs());
+            parts.iter().enumerate().filter(|(other, _)| *other != at).for_each(|(_, other)| others.merge(other));
+            (others, &parts[at])
+        })
+        .collect();
+    let errors = |chosen: &[usize]| -> Vec<f64> {
+        let some = chosen.iter().flat_map(|candidate| &candidates[*candidate]);
+        let inputs: Vec<usize> = always.iter().chain(some).copied().collect();
+        told.iter().map(|(others, part)| error(others, part, &inputs)).collect()
     };
+    let mut chosen: Vec<usize> = (0..candidates.len()).collect();
     loop {
-        let with = errors(parts, &inputs(&chosen));
+        let with = errors(&chosen);
         let sureness = |left_out: usize| {
             let rest: Vec<usize> = chosen.iter().copied().filter(|other| *other != left_out).collect();
-            let gains: Vec<f64> = errors(parts, &inputs(&rest)).iter().zip(&with).map(|(a, b)| a - b).collect();
+            let gains: Vec<f64> = errors(&rest).iter().zip(&with).map(|(a, b)| a - b).collect();
             sureness(&gains)
         };
         let least =
@@ -35,16 +45,10 @@ pub fn choose(parts: &[Moments], always: &[usize], candidates: &[Vec<usize>]) ->
     }
 }
 
-/// What is left of every part that has values, in shares, by coefficients of the others.
-fn errors(parts: &[Moments], inputs: &[usize]) -> Vec<f64> {
-    let told = parts.iter().enumerate().filter(|(_, part)| part.square() > 0.0);
-    let error = |(at, part): (usize, &Moments)| {
-        let mut others = Moments::new(part.inputs());
-        parts.iter().enumerate().filter(|(other, _)| *other != at).for_each(|(_, other)| others.merge(other));
-        let penalty = |input: usize| PENALTY * others.product(input, input) + f64::MIN_POSITIVE;
-        part.left(inputs, &others.solve(inputs, penalty)) / part.square()
-    };
-    told.map(error).collect()
+/// What is left of a part, in shares, by coefficients of the others.
+fn error(others: &Moments, part: &Moments, inputs: &[usize]) -> f64 {
+    let penalty = |input: usize| PENALTY * others.product(input, input) + others.still();
+    part.left(inputs, &others.solve(inputs, penalty)) / part.square()
 }
 
 /// The mean in standard errors.

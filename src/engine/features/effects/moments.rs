@@ -1,5 +1,8 @@
 //! Sums of products that a regression needs, and its solution.
 
+/// Mean square below which an input, that is usually about one, does not move: there is nothing to learn of it.
+const STILL: f64 = 1e-6;
+
 /// Sums over rows of inputs, the value last, and of their products: of all pairs, the second no later than the first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
@@ -26,7 +29,7 @@ impl Moments {
     /// Adds the rows of another, less their means, and forgets them there.
     pub fn take_within(&mut self, other: &mut Moments) {
         let width = self.sums.len();
-        for i in (0..width).filter(|i| other.sums[*i] != 0.0) {
+        for i in (0..width).filter(|i| other.product(*i, *i) != 0.0) {
             for j in 0..=i {
                 self.products[i * width + j] +=
                     other.products[i * width + j] - other.sums[i] * other.sums[j] / other.rows;
@@ -51,6 +54,11 @@ impl Moments {
     /// Rows, less the means that were taken out.
     pub fn free(&self) -> f64 {
         self.rows
+    }
+
+    /// The square of an input that does not move, and the least penalty.
+    pub fn still(&self) -> f64 {
+        STILL * self.rows
     }
 
     pub fn product(&self, i: usize, j: usize) -> f64 {
@@ -141,5 +149,15 @@ mod tests {
         assert!(all.left(&[0, 1], &found).abs() < 1e-9);
         assert!(all.left(&[0], &[2.0]) > 1.0);
         assert_eq!(all.free(), 8.0);
+    }
+
+    /// Inputs and values whose sums are nothing have products all the same.
+    #[test]
+    fn what_adds_up_to_nothing_counts() {
+        let (mut all, mut part) = (Moments::new(1), Moments::new(1));
+        [-1.0, 1.0, -2.0, 2.0].iter().for_each(|x| part.add(&[*x, 3.0 * x]));
+        all.take_within(&mut part);
+        assert_eq!((all.product(0, 0), all.with_value(0), all.square()), (10.0, 30.0, 90.0));
+        assert_eq!(part, Moments::new(1));
     }
 }

@@ -13,8 +13,6 @@ const UNIT: f32 = 1e-3;
 const MOST: usize = 1 << 19;
 /// Least variance of a slope by the noise of its series: of series without any, one slope does not speak for all.
 const LEAST: f64 = 1e-6;
-/// Mean square of an input below which it does not move.
-const STILL: f64 = 1e-9;
 
 /// Slopes by series and planned covariate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +33,7 @@ impl Slopes {
             let (mut beyond, mut weights) = (0.0, 0.0);
             for (one, noise) in series.iter().filter_map(|one| Some((one, noise(one)?))) {
                 let square = one.product(input, input);
-                if square > STILL * one.free() {
+                if square > one.still() {
                     let variance = noise / square;
                     let weight = 1.0 / variance.max(LEAST);
                     beyond += weight * ((one.with_value(input) / square).powi(2) - variance);
@@ -49,7 +47,7 @@ impl Slopes {
         let mut slopes = vec![0; series.len() * inputs];
         for (slopes, one) in slopes.chunks_exact_mut(inputs.max(1)).zip(series) {
             let Some(noise) = noise(one) else { continue };
-            let found = one.solve(&some, |input| noise / spreads[input] + STILL * one.free());
+            let found = one.solve(&some, |input| noise / spreads[input] + one.still());
             // A cast holds what is too large.
             some.iter().zip(found).for_each(|(input, slope)| slopes[*input] = (slope as f32 / UNIT).round() as i16);
         }
