@@ -13,7 +13,7 @@ use super::table::{Categories, Column, NULL_TIME, Numbers, Table, Value};
 /// Distinct values of a text covariate that get an input of their own; the rest have none set.
 const MOST_CATEGORIES: usize = 32;
 /// Distinct values of a planned number that are levels, each for itself, such as 0 and 1 or days of a week.
-pub const MOST_LEVELS: usize = 10;
+const MOST_LEVELS: usize = 10;
 /// Numbers of possible keys up to which they find their series by position.
 const MOST_NEAR: u128 = 1 << 22;
 /// Series whose times are looked at to find the frequency.
@@ -100,16 +100,20 @@ impl Frame {
     }
 }
 
+/// Whether known numbers are levels.
+pub fn are_levels(mut known: impl Iterator<Item = f32>) -> bool {
+    let mut levels: Vec<f32> = Vec::new();
+    known.all(|x| {
+        levels.extend((!levels.contains(&x)).then_some(x));
+        levels.len() <= MOST_LEVELS
+    })
+}
+
 /// How numbers count, if they are more than a few levels.
 fn amount(values: &[f32]) -> Option<Amount> {
     let known = || values.iter().copied().filter(|x| !x.is_nan());
-    let mut levels: Vec<f32> = Vec::new();
-    let few = known().all(|x| {
-        levels.extend((!levels.contains(&x)).then_some(x));
-        levels.len() <= MOST_LEVELS
-    });
     let least = known().fold(f32::INFINITY, f32::min);
-    (!few).then(|| match least > 0.0 {
+    (!are_levels(known())).then(|| match least > 0.0 {
         true => Amount::Ratio { least },
         false => Amount::Difference { unit: Scaler::fit(ScalingMethod::Standard, known()).scale },
     })

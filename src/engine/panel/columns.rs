@@ -61,7 +61,7 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// Turns the numbers of one series into how far they lie from the mean of its oldest ones, which is before every origin.
+/// Turns the numbers of one series into how far they lie from the mean of its oldest ones; planned, they are known at every origin.
 pub(super) fn measure(amount: Amount, values: &mut [f32]) {
     match amount {
         Amount::Ratio { least } => values.iter_mut().filter(|x| !x.is_nan()).for_each(|x| *x = x.max(0.5 * least).ln()),

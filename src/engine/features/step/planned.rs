@@ -1,6 +1,6 @@
 //! What planned covariates are: of a few levels or amounts, and which of their values leave nothing to sell.
 
-use super::super::super::frame::MOST_LEVELS;
+use super::super::super::frame::are_levels;
 use super::super::super::panel::{Known, Panel};
 
 /// A covariate value is a structural zero when this share of at least this many steps with it are zero.
@@ -16,13 +16,7 @@ fn histories(panel: &Panel, covariate: usize) -> impl Iterator<Item = (&f32, &f3
 /// Planned covariates of a few levels, such as 0 and 1 or days of a week, and the others, which are amounts.
 pub fn kinds(panel: &Panel) -> (Vec<usize>, Vec<usize>) {
     let ahead = (0..panel.covariates.len()).filter(|index| panel.covariates[*index].known == Known::Ahead);
-    ahead.partition(|index| {
-        let mut levels: Vec<f32> = Vec::new();
-        histories(panel, *index).map(|(value, _)| value).filter(|x| !x.is_nan()).all(|x| {
-            levels.extend((!levels.contains(x)).then_some(*x));
-            levels.len() <= MOST_LEVELS
-        })
-    })
+    ahead.partition(|index| are_levels(histories(panel, *index).map(|(value, _)| *value).filter(|x| !x.is_nan())))
 }
 
 /// (covariate, value) that force the target to zero, as a closed day does.
