@@ -20,7 +20,7 @@ fn roles() -> Roles {
         time: Some("day".into()),
         series: vec!["sku".into()],
         past: vec!["visits".into()],
-        future: vec!["promo".into()],
+        future: vec!["promo".into(), "price".into()],
         ..Roles::default()
     }
 }
@@ -29,6 +29,7 @@ fn roles() -> Roles {
 fn table((series, days): (usize, usize), from: usize, factor: f32) -> Table {
     let rows: Vec<(usize, usize)> = (0..series).flat_map(|s| (0..days).map(move |d| (s, d))).collect();
     let later = |day: usize| if day >= from { factor } else { 1.0 };
+    let price = |series: usize, day: usize| 3.0 + ((day * 5 + series) % 17) as f32 / 10.0;
     let number = |f: &dyn Fn(usize, usize) -> f32| {
         let values = rows.iter().map(|(s, d)| f(*s, *d)).collect();
         Column::Numbers(Numbers { values, ..Numbers::default() })
@@ -38,9 +39,13 @@ fn table((series, days): (usize, usize), from: usize, factor: f32) -> Table {
         columns: vec![
             ("day".into(), Column::Times(rows.iter().map(|(_, d)| *d as i64 * DAY).collect())),
             ("sku".into(), Column::Categories(Categories::encode(rows.iter().map(|(s, _)| Value::Int(*s as i64))))),
-            ("qty".into(), number(&|s, d| later(d) * (5.0 + s as f32 + (d * 7 % 11) as f32))),
+            (
+                "qty".into(),
+                number(&|s, d| later(d) * (5.0 + s as f32 + (d * 7 % 11) as f32) * 3.0 / price(s, d).powi(2)),
+            ),
             ("visits".into(), number(&|s, d| later(d) * (d * (s + 3) % 13) as f32)),
             ("promo".into(), number(&|s, d| ((d + s) % 5 == 0) as u8 as f32)),
+            ("price".into(), number(&price)),
         ],
     }
 }
@@ -69,6 +74,7 @@ proptest! {
         let measure = [Measure::Deviation, Measure::Multiple, Measure::Count][measured];
         let (before, after) = (panel(DAYS, 1.0), panel(origin, factor));
         let step = StepFeatures::learn(&before, HORIZON, Encoding::Embedding, measure);
+        prop_assert!(step.left_out.is_empty());
         let codes = step.embeddings().len();
         let sample = Sample { series, origin, lead };
         let step = Features::Step(Box::new(step));
