@@ -182,7 +182,7 @@ fn rossmann(mut set: Set, weekly: bool) -> Set {
 
 impl Set {
     fn table(&self, values: Vec<f32>) -> Table {
-        if self.future.is_empty() && values.iter().any(|x| x.is_nan()) {
+        if self.future.is_empty() && self.statics.is_empty() && values.iter().any(|x| x.is_nan()) {
             let kept: Vec<usize> = (0..values.len()).filter(|row| !values[*row].is_nan()).collect();
             let some = Set {
                 series: kept.iter().map(|row| self.series[*row].clone()).collect(),

@@ -11,7 +11,7 @@ use super::error::Result;
 use super::evaluation::{Evaluation, Held};
 use super::expert::Expert;
 use super::features::StepFeatures;
-use super::fit::{Fit, fit, is_planned, is_small, steps};
+use super::fit::{Fit, fit, is_small, steps};
 use super::metrics::{self, Scale, Spread};
 use super::model::{Member, Model, Spec};
 use super::panel::Panel;
@@ -79,7 +79,7 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
         Expert::Classical(_) => true,
         network => layout(*network).is_some(),
     };
-    let of_days = panel.calendar.frequency == Frequency::Days(1) && !is_planned(panel);
+    let of_days = panel.calendar.frequency == Frequency::Days(1);
     let share = |expert: Expert| {
         let by_date = of_days && expert == Expert::Network && layout(expert) == Some(Layout::Step);
         let taught = if by_date { taught(panel.series.len()) } else { 1.0 };
@@ -89,8 +89,8 @@ pub fn candidates(panel: &Panel, request: &Request, horizon: usize) -> Blend {
     Blend { shares, widths: Vec::new() }
 }
 
-/// How much more a network that reads days counts by the series that teach it: it sees itself what dates do, where others
-/// are told. Weeks are too few for that, and plans are told well.
+/// How much more a network that reads days counts by the series that teach it: it sees itself what dates and plans do, where
+/// others are told. Weeks are too few for that.
 fn taught(series: usize) -> f32 {
     const MOST: f32 = 3.0;
     const HALF: f32 = 20.0;
@@ -293,7 +293,7 @@ mod tests {
     use super::super::features::testing;
     use super::*;
 
-    /// A network of one series of days counts as the prior does, one of a hundred 3.5 times as much unless there are plans.
+    /// A network of one series of days counts as the prior does, one of a hundred 3.5 times as much, with plans or without.
     #[test]
     fn a_network_of_days_counts_by_the_series_that_teach_it() {
         let weight = |series: i64, planned: bool| {
@@ -303,6 +303,6 @@ mod tests {
         };
         assert!((weight(1, false) - 1.14).abs() < 0.01, "{}", weight(1, false));
         assert!((weight(100, false) - 3.5).abs() < 0.01, "{}", weight(100, false));
-        assert_eq!(weight(100, true), 1.0);
+        assert_eq!(weight(100, true), weight(100, false));
     }
 }

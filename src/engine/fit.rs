@@ -117,7 +117,7 @@ fn usual_layout(panel: &Panel, request: &Request) -> Layout {
     })
 }
 
-pub(super) fn is_planned(panel: &Panel) -> bool {
+fn is_planned(panel: &Panel) -> bool {
     panel.covariates.iter().any(|covariate| covariate.known == Known::Ahead)
 }
 
